@@ -1,0 +1,13 @@
+/* assert.h - for mistakes of our own, on in release builds too. Never for what a peer can cause.
+ */
+#ifndef PX_ASSERT_H
+#define PX_ASSERT_H
+
+/* Prints the failed expression through the log sink of the kernel running on this thread, dumps its
+ * trace ring there, and ends the process. */
+_Noreturn void px_assert_fail(const char *expr, const char *file, int line);
+
+#define PX_ASSERT(cond)                                                                            \
+    (__builtin_expect(!!(cond), 1) ? (void)0 : px_assert_fail(#cond, __FILE__, __LINE__))
+
+#endif

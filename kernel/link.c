@@ -1,0 +1,369 @@
+/* link.c - messages in from another kernel, and mailboxes behind links. Nothing here may assert on what a
+ * peer sends.
+ */
+#include "kernel_impl.h"
+
+enum { LINK_NUMBERS = 1 << 20 };
+
+px_peer px_link_peer(const struct px_link *link, px_addr addr)
+{
+    return link->number << ADDR_BITS | addr;
+}
+
+struct px_env *px_link_env(struct px_link *link)
+{
+    return &link->env;
+}
+
+/* ---- calls that came in, by the asker's id ---- */
+
+static struct px_call **bucket(struct px_link *link, uint64_t wire_id)
+{
+    return &link->inbound[(wire_id ^ wire_id >> 24) % INBOUND_BUCKETS];
+}
+
+static struct px_call *inbound_find(struct px_link *link, uint64_t wire_id)
+{
+    struct px_call *c = *bucket(link, wire_id);
+    while (c != NULL && c->wire_id != wire_id) {
+        c = c->next;
+    }
+    return c;
+}
+
+void link_forget_inbound(struct px_call *c)
+{
+    if (c->asker_link == NULL) {
+        return; /* the link went first */
+    }
+    struct px_call **at = bucket(c->asker_link, c->wire_id);
+    while (*at != c) {
+        at = &(*at)->next;
+    }
+    *at = c->next;
+    c->asker_link = NULL;
+}
+
+/* ---- links ---- */
+
+static bool number_taken(const struct px_kernel *k, uint32_t number)
+{
+    for (const struct px_link *l = k->links; l != NULL; l = l->next) {
+        if (l->number == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum px_err px_link_add(struct px_kernel *kernel, const struct px_link_ops *ops, void *ctx, struct px_link **ret_link)
+{
+    struct px_link *link = kernel_alloc(kernel, sizeof *link);
+    if (link == NULL) {
+        return PX_ENOMEM;
+    }
+    memset(link, 0, sizeof *link);
+    do {
+        kernel->next_link_number = kernel->next_link_number % (LINK_NUMBERS - 1) + 1;
+    } while (number_taken(kernel, kernel->next_link_number));
+    link->kernel = kernel;
+    link->number = kernel->next_link_number;
+    link->ops = ops;
+    link->ctx = ctx;
+    link->env.kernel = kernel;
+    link->next = kernel->links;
+    kernel->links = link;
+    *ret_link = link;
+    return PX_EOK;
+}
+
+enum px_err px_link_place(struct px_link *link, px_addr addr)
+{
+    struct px_kernel *k = link->kernel;
+    if (addr == 0 || addr > k->n_mailboxes || k->mailboxes[addr].kind != MAILBOX_REMOTE) {
+        return PX_ENOENT;
+    }
+    struct px_env *mb = &k->mailboxes[addr];
+    if (mb->link != NULL) {
+        return PX_EEXIST;
+    }
+    mb->link = link;
+    mb->alive = true;
+    if (k->started) {
+        mailbox_announce(mb, false);
+    }
+    return PX_EOK;
+}
+
+static void mailbox_leave(struct px_env *mb)
+{
+    bool was = mb->alive;
+    mb->alive = false;
+    calls_end_for(mb->kernel, px_link_peer(mb->link, mb->self));
+    if (was) {
+        mailbox_announce(mb, true);
+    }
+}
+
+void px_link_gone(struct px_link *take_link)
+{
+    struct px_link *link = take_link;
+    struct px_kernel *k = link->kernel;
+    for (uint32_t i = 1; i <= k->n_mailboxes; i++) {
+        if (k->mailboxes[i].link == link) {
+            mailbox_leave(&k->mailboxes[i]);
+            k->mailboxes[i].link = NULL;
+        }
+    }
+    for (uint32_t i = 0; i < INBOUND_BUCKETS; i++) {
+        while (link->inbound[i] != NULL) {
+            struct px_call *c = link->inbound[i];
+            link_forget_inbound(c);
+            call_reset_asker(c, PX_SERVICE_GONE);
+        }
+    }
+    while (link->env.pieces != NULL) {
+        buf_unref(link->env.pieces->slice.buf);
+        piece_free(link->env.pieces);
+    }
+    while (link->env.bufs != NULL) {
+        px_buf_put(link->env.bufs);
+    }
+    struct px_link **at = &k->links;
+    while (*at != link) {
+        at = &(*at)->next;
+    }
+    *at = link->next;
+    kernel_release(k, link, sizeof *link);
+}
+
+/* ---- in ---- */
+
+/* The body of a message that came in, with its payload; NULL: see px_link_in. */
+static struct px_msg *envelope_in(struct px_link *link, const ProtobufCMessageDescriptor *type,
+                                  const struct px_wire *wire, struct px_chain *payload)
+{
+    void *body = msg_unpack(&link->env, type, wire->body, wire->body_len);
+    if (body == NULL) {
+        return NULL;
+    }
+    msg_take_chain(body, payload);
+    if (payload->len > 0) { /* more slices than a message has room for */
+        px_msg_drop(body);
+        return NULL;
+    }
+    struct px_msg *m = &block_of(body)->env;
+    m->flags |= MSG_FROM_LINK;
+    m->from = px_link_peer(link, wire->sender);
+    m->to = wire->mailbox;
+    m->method = wire->method;
+    m->status = PX_OK;
+    m->call = 0;
+    return m;
+}
+
+static enum px_err oneway_in(struct px_link *link, const struct method *info, const struct px_wire *wire,
+                             struct px_chain *payload)
+{
+    struct px_kernel *k = link->kernel;
+    struct px_msg *m = info->shape == PX_ONEWAY ? envelope_in(link, info->input, wire, payload) : NULL;
+    if (m == NULL) {
+        struct px_msg lost = {.from = px_link_peer(link, wire->sender), .to = wire->mailbox, .method = wire->method,
+                              .tag = wire->id};
+        (void)send_tell_lost(&k->mailboxes[wire->sender], &lost);
+        return PX_EINVAL;
+    }
+    m->kind = PX_KIND_ONEWAY;
+    m->tag = wire->id;
+    trace_message(k, m, PX_TRACE_QUEUED);
+    queue_push(k, m);
+    return PX_EOK;
+}
+
+static struct px_call *inbound_get(struct px_link *link, const struct method *info, const struct px_wire *wire)
+{
+    struct px_kernel *k = link->kernel;
+    if (k->n_free_calls <= k->calls_unused && k->n_call_chunks == k->call_chunks_max) {
+        return NULL; /* what is left is reserved */
+    }
+    struct px_call *c = call_get(k);
+    if (c == NULL) {
+        return NULL;
+    }
+    c->inbound = true;
+    c->asker_link = link;
+    c->asker = wire->sender;
+    c->wire_id = wire->id;
+    c->method = wire->method;
+    c->shape = info->shape;
+    c->deadline_at_us = wire->deadline_ms == 0 ? PX_NEVER : k->now_us + PX_MS(wire->deadline_ms);
+    c->next = *bucket(link, wire->id);
+    *bucket(link, wire->id) = c;
+    return c;
+}
+
+static enum px_err call_in(struct px_link *link, const struct method *info, const struct px_wire *wire,
+                           struct px_chain *payload)
+{
+    struct px_kernel *k = link->kernel;
+    if (info->shape == PX_ONEWAY || wire->id == 0 || inbound_find(link, wire->id) != NULL) {
+        return PX_EINVAL;
+    }
+    struct px_call *c = inbound_get(link, info, wire);
+    if (c == NULL) {
+        return PX_ENOMEM;
+    }
+    struct px_env *callee = &k->mailboxes[wire->mailbox];
+    if (!send_allowed(k, wire->sender, wire->method, wire->mailbox)) {
+        k->denied++;
+        call_end(c, PX_DENIED);
+        return PX_EDENIED;
+    }
+    if (!callee->alive) {
+        call_end(c, PX_SERVICE_GONE);
+        return PX_EOK;
+    }
+    struct px_msg *m = envelope_in(link, info->input, wire, payload);
+    if (m == NULL) {
+        call_end(c, PX_BAD_REQUEST);
+        return PX_EINVAL;
+    }
+    c->callee = mailbox_peer(callee);
+    m->kind = PX_KIND_CALL;
+    m->tag = 0;
+    m->call = c->id;
+    trace_message(k, m, PX_TRACE_QUEUED);
+    queue_push(k, m);
+    return PX_EOK;
+}
+
+static enum px_err answer_in(struct px_link *link, const struct px_wire *wire, struct px_chain *payload)
+{
+    struct px_kernel *k = link->kernel;
+    struct px_call *c = call_find(k, wire->id);
+    px_peer from = px_link_peer(link, wire->sender);
+    bool item = wire->kind == PX_KIND_ITEM;
+    if (c == NULL || c->final || c->callee != from || (item && c->item_credit == 0)) {
+        k->late++;
+        return PX_EOK; /* late answers are normal */
+    }
+    if (!wire->has_body && !item) {
+        c->reply = (struct px_msg){.flags = MSG_EMBEDDED | MSG_QUEUED};
+        (void)call_answer(c, from, &c->reply, wire->status, PX_KIND_REPLY);
+        return PX_EOK;
+    }
+    const struct method *info = kernel_method(k, c->method);
+    struct px_msg *m = envelope_in(link, info->output, wire, payload);
+    if (m == NULL) {
+        call_end(c, PX_INTERNAL);
+        return PX_EINVAL;
+    }
+    (void)call_answer(c, from, m, item ? PX_OK : wire->status, (uint8_t)wire->kind);
+    return PX_EOK;
+}
+
+static enum px_err control_in(struct px_link *link, const struct px_wire *wire)
+{
+    struct px_kernel *k = link->kernel;
+    struct px_call *c = inbound_find(link, wire->id);
+    if (c == NULL || c->asker != wire->sender) {
+        return PX_EOK; /* it ended first */
+    }
+    if (wire->kind == PX_KIND_ENDED) {
+        call_reset_asker(c, wire->status);
+        return PX_EOK;
+    }
+    struct px_msg *m = c->final ? NULL : reserve_get(k);
+    if (m != NULL) {
+        m->kind = PX_KIND_MORE;
+        m->call = c->id;
+        m->tag = wire->deadline_ms;
+        m->to = PX_PEER_ADDR(c->callee);
+        m->from = px_link_peer(link, wire->sender);
+        m->method = c->method;
+        queue_push(k, m);
+    }
+    return PX_EOK;
+}
+
+static enum px_err presence_in(struct px_link *link, const struct px_wire *wire)
+{
+    struct px_env *mb = &link->kernel->mailboxes[wire->mailbox];
+    if (mb->link != link) {
+        return PX_EDENIED;
+    }
+    if (wire->kind == PX_KIND_GONE) {
+        mailbox_leave(mb);
+    } else if (!mb->alive) {
+        mb->alive = true;
+        mailbox_announce(mb, false);
+    }
+    return PX_EOK;
+}
+
+enum px_err px_link_in(struct px_link *link, const struct px_wire *wire, struct px_chain *payload)
+{
+    struct px_kernel *k = link->kernel;
+    if (wire->mailbox == 0 || wire->mailbox > k->n_mailboxes) {
+        return PX_EINVAL;
+    }
+    if (wire->kind == PX_KIND_GONE || wire->kind == PX_KIND_BACK) {
+        return presence_in(link, wire);
+    }
+    if (wire->sender == 0 || wire->sender > k->n_mailboxes || k->mailboxes[wire->sender].link != link ||
+        !k->mailboxes[wire->sender].alive || k->mailboxes[wire->mailbox].link == link) {
+        k->denied++;
+        return PX_EDENIED;
+    }
+    const struct method *info = kernel_method(k, wire->method);
+    switch (wire->kind) {
+    case PX_KIND_ONEWAY:
+        if (info == NULL) {
+            return PX_EINVAL;
+        }
+        if (!send_allowed(k, wire->sender, wire->method, wire->mailbox)) {
+            k->denied++;
+            return PX_EDENIED;
+        }
+        return oneway_in(link, info, wire, payload);
+    case PX_KIND_CALL:
+        return info == NULL ? PX_EINVAL : call_in(link, info, wire, payload);
+    case PX_KIND_REPLY:
+    case PX_KIND_ITEM:
+        return answer_in(link, wire, payload);
+    case PX_KIND_ENDED:
+    case PX_KIND_MORE:
+        return control_in(link, wire);
+    default:
+        return PX_EINVAL;
+    }
+}
+
+/* ---- out ---- */
+
+void px_link_describe(const struct px_msg *msg, struct px_wire *ret)
+{
+    bool by_tag = msg->kind == PX_KIND_ONEWAY || msg->kind == PX_KIND_REPLY || msg->kind == PX_KIND_ITEM;
+    *ret = (struct px_wire){
+        .mailbox = msg->to,
+        .sender = PX_PEER_ADDR(msg->from),
+        .method = msg->method,
+        .id = by_tag ? msg->tag : msg->call,
+        .kind = msg->kind,
+        .status = msg->status,
+        .deadline_ms = msg->kind == PX_KIND_MORE ? (uint32_t)msg->tag : 0,
+        .has_body = msg->body != NULL,
+    };
+}
+
+size_t px_link_packed_len(const struct px_msg *msg)
+{
+    return msg->body == NULL ? 0 : protobuf_c_message_get_packed_size(msg->body);
+}
+
+void px_link_pack(const struct px_msg *msg, uint8_t *ret)
+{
+    if (msg->body != NULL) {
+        (void)protobuf_c_message_pack(msg->body, ret);
+    }
+}

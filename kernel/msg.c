@@ -1,0 +1,444 @@
+/* msg.c - blocks, their arenas and slices, and holding them. */
+#include "kernel_impl.h"
+
+static const uint32_t class_sizes[N_BLOCK_CLASSES] = {512, 1024, 2048, 4096, 8192, 16384, 32768, 73728};
+
+enum { CLASS_LARGEST = N_BLOCK_CLASSES - 1 };
+
+static uint8_t class_for(size_t len)
+{
+    uint8_t class = 0;
+    while (class < CLASS_LARGEST && class_sizes[class] < len) {
+        class ++;
+    }
+    return class;
+}
+
+static void *class_alloc(struct px_kernel *k, uint8_t class)
+{
+    struct px_block *b = k->free_blocks[class];
+    if (KERNEL_LIKELY(b != NULL)) {
+        k->free_blocks[class] = (struct px_block *)(void *)b->env.next;
+        return b;
+    }
+    return kernel_alloc(k, class_sizes[class]);
+}
+
+static void class_free(struct px_kernel *k, void *mem, uint8_t class)
+{
+    struct px_block *b = mem;
+    b->env.next = (struct px_msg *)(void *)k->free_blocks[class];
+    k->free_blocks[class] = b;
+}
+
+void msg_free_lists(struct px_kernel *k)
+{
+    for (uint8_t class = 0; class < N_BLOCK_CLASSES; class ++) {
+        while (k->free_blocks[class] != NULL) {
+            kernel_release(k, class_alloc(k, class), class_sizes[class]);
+        }
+    }
+    while (k->free_bare != NULL) {
+        struct px_msg *m = k->free_bare;
+        k->free_bare = m->next;
+        kernel_release(k, m, sizeof *m);
+    }
+}
+
+/* ---- making ---- */
+
+static void block_init(struct px_kernel *k, struct px_block *b, uint8_t class, size_t body_len)
+{
+    b->env.flags = 0;
+    b->env.holds = 0;
+    b->env.block = b;
+    b->kernel = k;
+    b->refs = 1;
+    b->class = class;
+    b->flags = 0;
+    b->n_slices = 0;
+    b->slices_cap = 2;
+    b->slices = b->first_slices;
+    b->ext = NULL;
+    b->payload_len = 0;
+    b->cur = (uint8_t *)b + BODY_OFFSET + ((body_len + 7) & ~(size_t)7);
+    b->lim = (uint8_t *)b + class_sizes[class];
+    b->env.body = (uint8_t *)b + BODY_OFFSET;
+}
+
+static struct px_block *block_new(struct px_env *env, size_t body_len, size_t arena_len)
+{
+    struct px_kernel *k = env->kernel;
+    PX_ASSERT(body_len + arena_len <= ARENA_MAX + 4096u);
+    uint8_t class = class_for(BODY_OFFSET + body_len + 8 + arena_len);
+    struct px_block *b = class_alloc(k, class);
+    if (KERNEL_LIKELY(b != NULL)) {
+        block_init(k, b, class, body_len);
+        k->n_blocks++;
+    } else {
+        b = k->spare;
+        block_init(k, b, CLASS_LARGEST, body_len);
+        b->flags = BLOCK_SPARE;
+    }
+    return b;
+}
+
+void *px_msg_new_sized(struct px_env *env, const ProtobufCMessageDescriptor *type, size_t arena_len)
+{
+    struct px_block *b = block_new(env, type->sizeof_message, arena_len);
+    ProtobufCMessage *body = (ProtobufCMessage *)(void *)((uint8_t *)b + BODY_OFFSET);
+    type->message_init(body);
+    return body;
+}
+
+void *px_msg_new(struct px_env *env, const ProtobufCMessageDescriptor *type)
+{
+    return px_msg_new_sized(env, type, 128);
+}
+
+/* The arena is full: one more piece, or (without memory) the start of the spare body's. */
+static void arena_grow(struct px_block *b, size_t len)
+{
+    struct px_kernel *k = b->kernel;
+    PX_ASSERT(len <= ARENA_MAX);
+    if ((b->flags & (BLOCK_SPARE | BLOCK_POISONED)) == 0) {
+        uint8_t class = class_for(sizeof(struct px_ext) + len);
+        struct px_ext *ext = class_alloc(k, class);
+        if (ext != NULL) {
+            ext->next = b->ext;
+            ext->class = class;
+            b->ext = ext;
+            b->cur = (uint8_t *)(ext + 1);
+            b->lim = (uint8_t *)ext + class_sizes[class];
+            return;
+        }
+        b->flags |= BLOCK_POISONED;
+    }
+    b->cur = (uint8_t *)k->spare + class_sizes[CLASS_LARGEST] - ARENA_MAX;
+    b->lim = (uint8_t *)k->spare + class_sizes[CLASS_LARGEST];
+}
+
+void *px_msg_alloc(void *body, size_t len)
+{
+    struct px_block *b = block_of(body);
+    size_t room = (len + 7) & ~(size_t)7;
+    if (room > (size_t)(b->lim - b->cur)) {
+        arena_grow(b, room);
+    }
+    void *mem = b->cur;
+    b->cur += room;
+    return mem;
+}
+
+void px_msg_trim(void *body, const void *last, size_t used)
+{
+    struct px_block *b = block_of(body);
+    uint8_t *end = (uint8_t *)(uintptr_t)last + ((used + 7) & ~(size_t)7);
+    PX_ASSERT(end <= b->cur && b->lim - end <= ARENA_MAX + 8192);
+    b->cur = end;
+}
+
+void px_msg_put(void *body, ProtobufCBinaryData *ret, const void *data, size_t len)
+{
+    ret->data = px_msg_alloc(body, len);
+    ret->len = len;
+    if (len > 0) {
+        memcpy(ret->data, data, len);
+    }
+}
+
+static void block_free(struct px_block *b)
+{
+    struct px_kernel *k = b->kernel;
+    for (uint32_t i = 0; i < b->n_slices; i++) {
+        buf_unref(b->slices[i].buf);
+    }
+    b->n_slices = 0;
+    while (b->ext != NULL) {
+        struct px_ext *ext = b->ext;
+        b->ext = ext->next;
+        class_free(k, ext, (uint8_t)ext->class);
+    }
+    if ((b->flags & BLOCK_SPARE) == 0) {
+        k->n_blocks--;
+        class_free(k, b, b->class);
+    }
+}
+
+void block_unref(struct px_block *b)
+{
+    if (--b->refs == 0) {
+        block_free(b);
+    }
+}
+
+bool block_is_lost(const struct px_block *b)
+{
+    return (b->flags & (BLOCK_SPARE | BLOCK_POISONED)) != 0;
+}
+
+void px_msg_drop(void *take_body)
+{
+    block_unref(block_of(take_body));
+}
+
+/* ---- slices ---- */
+
+static struct px_slice *slice_room(struct px_block *b)
+{
+    if (b->n_slices == b->slices_cap) {
+        if (b->slices_cap == PX_SLICES_MAX) {
+            return NULL;
+        }
+        struct px_slice *more = px_msg_alloc((uint8_t *)b + BODY_OFFSET, PX_SLICES_MAX * sizeof *more);
+        if (block_is_lost(b)) {
+            return NULL;
+        }
+        memcpy(more, b->slices, b->n_slices * sizeof *more);
+        b->slices = more;
+        b->slices_cap = PX_SLICES_MAX;
+    }
+    return &b->slices[b->n_slices++];
+}
+
+/* Adds a slice whose reference the caller has counted. */
+static bool attach(struct px_block *b, struct px_buf *buf, uint64_t off, uint32_t len, uint32_t flags)
+{
+    PX_ASSERT(len >= 1 && (buf->data == NULL || (off <= buf->cap && len <= buf->cap - off)));
+    struct px_slice *s = slice_room(b);
+    if (s == NULL) {
+        return false;
+    }
+    s->buf = buf;
+    s->len = len;
+    s->flags = flags;
+    if (buf->data == NULL) {
+        s->off = off;
+        s->flags |= PX_SLICE_FILE | PX_SLICE_SHARED;
+    } else {
+        s->ptr = buf->data + off;
+    }
+    b->payload_len += len;
+    return true;
+}
+
+static bool attach_ref(void *body, struct px_buf *buf, uint64_t off, uint32_t len, uint32_t flags)
+{
+    struct px_block *b = block_of(body);
+    if (block_is_lost(b)) {
+        return true;
+    }
+    if (attach(b, buf, off, len, flags)) {
+        buf_ref(buf);
+        return true;
+    }
+    return block_is_lost(b);
+}
+
+bool px_msg_attach(void *body, struct px_buf *buf, uint64_t off, uint32_t len)
+{
+    return attach_ref(body, buf, off, len, PX_SLICE_SHARED);
+}
+
+bool px_msg_attach_exclusive(void *body, struct px_buf *buf, uint64_t off, uint32_t len)
+{
+    return attach_ref(body, buf, off, len, 0);
+}
+
+bool px_msg_attach_take(void *body, struct px_buf *take_buf, uint64_t off, uint32_t len)
+{
+    struct px_block *b = block_of(body);
+    if (!block_is_lost(b)) {
+        if (attach(b, take_buf, off, len, 0)) {
+            buf_disown(take_buf);
+            return true;
+        }
+        if (!block_is_lost(b)) {
+            return false;
+        }
+    }
+    px_buf_put(take_buf);
+    return true;
+}
+
+void px_msg_attach_all(void *body, const struct px_msg *msg)
+{
+    struct px_block *from = msg->block;
+    for (uint32_t i = 0; from != NULL && i < from->n_slices; i++) {
+        struct px_slice *s = &from->slices[i];
+        s->flags |= PX_SLICE_SHARED;
+        uint64_t off = (s->flags & PX_SLICE_FILE) != 0 ? s->off : (uint64_t)(s->ptr - s->buf->data);
+        bool done = px_msg_attach(body, s->buf, off, s->len);
+        PX_ASSERT(done);
+    }
+}
+
+uint64_t px_msg_attached(const void *body)
+{
+    return block_of(body)->payload_len;
+}
+
+uint64_t px_msg_payload_len(const struct px_msg *msg)
+{
+    return msg->block == NULL ? 0 : msg->block->payload_len;
+}
+
+uint32_t px_msg_payload(const struct px_msg *msg, const struct px_slice **ret_slices)
+{
+    *ret_slices = msg->block == NULL ? NULL : msg->block->slices;
+    return msg->block == NULL ? 0 : msg->block->n_slices;
+}
+
+/* ---- envelopes: done, held, shared ---- */
+
+/* Nobody borrows or holds this envelope any more. */
+void msg_done(struct px_msg *m)
+{
+    struct px_block *b = m->block;
+    if ((m->flags & MSG_BARE) != 0) {
+        m->next = b->kernel->free_bare;
+        b->kernel->free_bare = m;
+    }
+    block_unref(b);
+}
+
+/* A further envelope for the block of `like`. NULL: no memory. */
+struct px_msg *msg_bare(struct px_kernel *k, const struct px_msg *like)
+{
+    struct px_msg *m = k->free_bare;
+    if (m != NULL) {
+        k->free_bare = m->next;
+    } else {
+        m = kernel_alloc(k, sizeof *m);
+        if (m == NULL) {
+            return NULL;
+        }
+    }
+    *m = (struct px_msg){.body = like->body, .block = like->block, .flags = MSG_BARE};
+    struct px_block *b = like->block;
+    b->refs++;
+    b->flags |= BLOCK_SHARED;
+    for (uint32_t i = 0; i < b->n_slices; i++) {
+        b->slices[i].flags |= PX_SLICE_SHARED;
+    }
+    return m;
+}
+
+static void held_link(struct px_env *env, struct px_msg *m)
+{
+    m->prev = NULL;
+    m->next = env->held;
+    if (env->held != NULL) {
+        env->held->prev = m;
+    }
+    env->held = m;
+    env->n_held++;
+    env->kernel->n_held++;
+}
+
+static void held_unlink(struct px_env *env, struct px_msg *m)
+{
+    if (m->prev != NULL) {
+        m->prev->next = m->next;
+    } else {
+        env->held = m->next;
+    }
+    if (m->next != NULL) {
+        m->next->prev = m->prev;
+    }
+    env->n_held--;
+    env->kernel->n_held--;
+}
+
+const struct px_msg *px_msg_hold(const struct px_msg *msg)
+{
+    struct px_msg *m = (struct px_msg *)(uintptr_t)msg; /* the envelope is the kernel's to change */
+    PX_ASSERT(m->block != NULL && (m->flags & MSG_EMBEDDED) == 0 && m->holds < UINT16_MAX);
+    struct px_block *b = m->block;
+    struct px_env *env = &b->kernel->mailboxes[m->to];
+    if (m->holds++ > 0) {
+        return m;
+    }
+    held_link(env, m);
+    for (uint32_t i = 0; i < b->n_slices; i++) {
+        if (b->refs == 1 && (b->flags & BLOCK_SHARED) == 0) {
+            slice_shrink(env, &b->slices[i]);
+        }
+        b->slices[i].flags |= PX_SLICE_SHARED;
+    }
+    return m;
+}
+
+void px_msg_release(const struct px_msg *take_msg)
+{
+    struct px_msg *m = (struct px_msg *)(uintptr_t)take_msg;
+    if (m == NULL) {
+        return;
+    }
+    PX_ASSERT(m->holds > 0);
+    if (--m->holds > 0) {
+        return;
+    }
+    held_unlink(&m->block->kernel->mailboxes[m->to], m);
+    if ((m->flags & MSG_BORROWED) == 0) {
+        msg_done(m);
+    }
+}
+
+const struct px_msg *px_msg_seal(struct px_env *env, void *take_body)
+{
+    struct px_block *b = block_of(take_body);
+    if (block_is_lost(b)) {
+        env->kernel->lost++;
+        block_unref(b);
+        return NULL;
+    }
+    b->env.to = env->self;
+    b->env.from = PX_PEER_LOCAL(env->self);
+    return px_msg_hold(&b->env);
+}
+
+/* ---- unpacking, for links ---- */
+
+struct unpack_arena {
+    uint8_t *body;    /* where the first request goes */
+    size_t body_len, left;
+    void *message;
+};
+
+static void *unpack_alloc(void *data, size_t len)
+{
+    struct unpack_arena *a = data;
+    if (a->body != NULL) {
+        void *body = a->body;
+        a->body = NULL;
+        return len == a->body_len ? body : NULL;
+    }
+    if (len > a->left || a->left - len < 8) {
+        return NULL;
+    }
+    a->left -= (len + 7) & ~(size_t)7;
+    return px_msg_alloc(a->message, len);
+}
+
+static void unpack_free(void *data, void *mem)
+{
+    (void)data;
+    (void)mem; /* the arena goes with its block */
+}
+
+/* A body parsed from `len` packed bytes, all in its own capped arena: four times the input and a little, at
+ * most ARENA_MAX. NULL: malformed, too large, or no memory. */
+void *msg_unpack(struct px_env *env, const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t len)
+{
+    size_t cap = len > ARENA_MAX / 4 ? ARENA_MAX : 4 * len + 256;
+    struct px_block *b = block_new(env, type->sizeof_message, len < ARENA_MAX / 2 ? len + 64 : ARENA_MAX / 2);
+    uint8_t *body = (uint8_t *)b + BODY_OFFSET;
+    struct unpack_arena arena = {.body = body, .body_len = type->sizeof_message, .left = cap, .message = body};
+    ProtobufCAllocator allocator = {unpack_alloc, unpack_free, &arena};
+    if (block_is_lost(b) || protobuf_c_message_unpack(type, &allocator, len, data) == NULL || block_is_lost(b)) {
+        block_unref(b);
+        return NULL;
+    }
+    return body;
+}
