@@ -394,10 +394,13 @@ bool px_msg_take_payload(const struct px_msg *msg, struct px_chain *chain)
     return true;
 }
 
-/* Moves all of a chain into a message that has room for it (links; payload as it arrived). */
-void msg_take_chain(void *body, struct px_chain *chain)
+uint32_t chain_slices(const struct px_chain *chain)
 {
-    (void)px_msg_attach_chain(body, chain, chain->len);
+    uint32_t n = 0;
+    for (const struct px_piece *p = chain->first; p != NULL; p = p->next) {
+        n++;
+    }
+    return n;
 }
 
 uint64_t px_msg_attach_chain(void *body, struct px_chain *chain, uint64_t max)

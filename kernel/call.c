@@ -2,8 +2,8 @@
  *
  *     used --reply, end--> final --reply delivered (and `ended` delivered, if any)--> free
  *
- * The asker's kernel keeps the entry. A call that came in over a link has an entry too, so that the callee
- * here is told when it ends; its reply goes back over the link.
+ * The asker's kernel keeps the entry. A call that came in over a link has an entry too, so that the
+ * callee here is told when it ends; its reply goes back over the link.
  */
 #include "kernel_impl.h"
 
@@ -108,7 +108,8 @@ static void call_put(struct px_call *c)
 
 static void call_put_if_over(struct px_call *c)
 {
-    if (c->used && c->final && c->replied && ((c->reply.flags | c->ended.flags) & MSG_QUEUED) == 0) {
+    if (c->used && c->final && c->replied &&
+        ((c->reply.flags | c->ended.flags) & MSG_QUEUED) == 0) {
         call_put(c);
     }
 }
@@ -135,7 +136,8 @@ struct px_call *call_next(const struct px_kernel *k, uint32_t *cursor)
     return NULL;
 }
 
-/* A reply (its own envelope or the embedded one) or an `ended` has been delivered or thrown away. */
+/* A reply (its own envelope or the embedded one) or an `ended` has been delivered or thrown away.
+ */
 void call_envelope_done(struct px_msg *m)
 {
     struct px_call *c;
@@ -167,8 +169,12 @@ static void tell_callee(struct px_call *c, enum px_status reason)
     if (!c->delivered || mailbox_peer(callee) != c->callee) {
         return;
     }
-    c->ended = (struct px_msg){.tag = c->callee_tag, .call = c->id, .from = PX_PEER_LOCAL(c->asker),
-                               .status = reason, .to = PX_PEER_ADDR(c->callee), .method = c->method,
+    c->ended = (struct px_msg){.tag = c->callee_tag,
+                               .call = c->id,
+                               .from = PX_PEER_LOCAL(c->asker),
+                               .status = reason,
+                               .to = PX_PEER_ADDR(c->callee),
+                               .method = c->method,
                                .kind = PX_KIND_ENDED};
     queue_embedded(c->kernel, &c->ended);
 }
@@ -183,8 +189,12 @@ void call_end(struct px_call *c, enum px_status status)
     if (c->deadline.pending != 0) {
         sul_unlink(c->kernel, &c->deadline);
     }
-    c->reply = (struct px_msg){.tag = c->inbound ? c->wire_id : c->asker_tag, .call = c->id,
-                               .from = c->callee, .status = status, .to = c->asker, .method = c->method,
+    c->reply = (struct px_msg){.tag = c->inbound ? c->wire_id : c->asker_tag,
+                               .call = c->id,
+                               .from = c->callee,
+                               .status = status,
+                               .to = c->asker,
+                               .method = c->method,
                                .kind = PX_KIND_REPLY};
     queue_embedded(c->kernel, &c->reply);
     tell_callee(c, status);
@@ -221,7 +231,8 @@ void call_start(struct px_call *c, uint64_t deadline_us)
 
 /* ---- asking ---- */
 
-/* No entry although one was reserved (more calls than declared) and no memory: the reply needs none. */
+/* No entry although one was reserved (more calls than declared) and no memory: the reply needs
+ * none. */
 static px_call_id call_without_entry(struct px_env *env, uint16_t method, px_addr to, uint64_t tag)
 {
     struct px_msg *m = reserve_get(env->kernel);
@@ -252,8 +263,8 @@ static enum px_status call_obstacle(struct px_env *env, const struct px_msg *m)
     return block_is_lost(m->block) || k->queued >= k->config.queue_max ? PX_NO_MEMORY : PX_OK;
 }
 
-px_call_id px_call(struct px_env *env, px_addr to, uint16_t method, void *take_body, uint64_t deadline_us,
-                   uint64_t tag)
+px_call_id px_call(struct px_env *env, px_addr to, uint16_t method, void *take_body,
+                   uint64_t deadline_us, uint64_t tag)
 {
     struct px_kernel *k = env->kernel;
     struct px_msg *m = &block_of(take_body)->env;
@@ -302,7 +313,8 @@ void px_cancel(struct px_env *env, px_call_id call)
 void px_call_more(struct px_env *env, px_call_id call, uint32_t n)
 {
     struct px_call *c = call == 0 ? NULL : call_find(env->kernel, call);
-    if (c == NULL || c->final || c->asker != env->self || c->inbound || c->shape != PX_STREAM || n == 0) {
+    if (c == NULL || c->final || c->asker != env->self || c->inbound || c->shape != PX_STREAM ||
+        n == 0) {
         return;
     }
     struct px_msg *m = reserve_get(env->kernel);
@@ -321,8 +333,10 @@ void px_call_more(struct px_env *env, px_call_id call, uint32_t n)
 
 /* ---- answering ---- */
 
-/* The answer `m` of `from` to call `c`: queued for the asker, or false if it comes too late or from another. */
-bool call_answer(struct px_call *c, px_peer from, struct px_msg *m, enum px_status status, uint8_t kind)
+/* The answer `m` of `from` to call `c`: queued for the asker, or false if it comes too late or from
+ * another. */
+bool call_answer(struct px_call *c, px_peer from, struct px_msg *m, enum px_status status,
+                 uint8_t kind)
 {
     struct px_kernel *k = c->kernel;
     bool lost = m->block != NULL && block_is_lost(m->block);
@@ -344,14 +358,17 @@ bool call_answer(struct px_call *c, px_peer from, struct px_msg *m, enum px_stat
     if (lost) {
         msg_done(m);
         m = &c->reply;
-        *m = (struct px_msg){.tag = c->inbound ? c->wire_id : c->asker_tag, .call = c->id, .from = from,
-                             .status = PX_NO_MEMORY, .to = c->asker, .method = c->method, .kind = PX_KIND_REPLY};
+        *m = (struct px_msg){.tag = c->inbound ? c->wire_id : c->asker_tag,
+                             .call = c->id,
+                             .from = from,
+                             .status = PX_NO_MEMORY,
+                             .to = c->asker,
+                             .method = c->method,
+                             .kind = PX_KIND_REPLY};
         c->final = true;
         queue_embedded(k, m);
-        if (kind == PX_KIND_ITEM) {
-            tell_callee(c, PX_NO_MEMORY);
-        }
-        return true;
+        tell_callee(c, PX_NO_MEMORY); /* its answer never came out */
+        return kind != PX_KIND_ITEM;
     }
     trace_message(k, m, PX_TRACE_QUEUED);
     queue_push(k, m);
@@ -400,7 +417,8 @@ bool px_item(struct px_env *env, const struct px_msg *call, void *take_body)
         return false;
     }
     const struct method *info = kernel_method(env->kernel, c->method);
-    PX_ASSERT(info->shape == PX_STREAM && info->output == ((const ProtobufCMessage *)take_body)->descriptor);
+    PX_ASSERT(info->shape == PX_STREAM &&
+              info->output == ((const ProtobufCMessage *)take_body)->descriptor);
     return call_answer(c, PX_PEER_LOCAL(env->self), m, PX_OK, PX_KIND_ITEM);
 }
 

@@ -59,7 +59,8 @@ static uint64_t hash_text(uint64_t h, const char *text)
 
 static uint64_t hash_number(uint64_t h, uint32_t number)
 {
-    uint8_t bytes[4] = {(uint8_t)number, (uint8_t)(number >> 8), (uint8_t)(number >> 16), (uint8_t)(number >> 24)};
+    uint8_t bytes[4] = {(uint8_t)number, (uint8_t)(number >> 8), (uint8_t)(number >> 16),
+                        (uint8_t)(number >> 24)};
     return hash_bytes(h, bytes, sizeof bytes);
 }
 

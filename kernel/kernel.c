@@ -46,7 +46,8 @@ static bool config_complete(struct px_kernel_config *c)
     c->flush_max = or_default(c->flush_max, 512);
     c->trace_records = or_default(c->trace_records, 4096);
     c->calls_max = or_default(c->calls_max, 65536);
-    return c->mailboxes_max <= 4095 && (c->trace_records & (c->trace_records - 1)) == 0 && c->calls_max < 1u << 24;
+    return c->mailboxes_max <= 4095 && (c->trace_records & (c->trace_records - 1)) == 0 &&
+           c->calls_max < 1u << 24;
 }
 
 static struct px_msg *reserve_block(const struct px_kernel *k)
@@ -87,7 +88,8 @@ enum px_err px_kernel_new(const struct px_world *world, const struct px_kernel_c
                           struct px_kernel **ret_kernel)
 {
     struct px_kernel_config full = config != NULL ? *config : (struct px_kernel_config){0};
-    if (world->alloc == NULL || world->release == NULL || world->monotonic_us == NULL || !config_complete(&full)) {
+    if (world->alloc == NULL || world->release == NULL || world->monotonic_us == NULL ||
+        !config_complete(&full)) {
         return PX_EINVAL;
     }
     struct px_kernel *k = world->alloc(world->ctx, sizeof *k);
@@ -122,7 +124,8 @@ static void mailbox_free(struct px_env *mb)
 {
     struct px_kernel *k = mb->kernel;
     for (uint32_t i = 0; i < k->n_contracts; i++) {
-        kernel_release(k, mb->handlers[i], k->contracts[i].contract->n_shapes * sizeof(px_handler_fn));
+        kernel_release(k, mb->handlers[i],
+                       k->contracts[i].contract->n_shapes * sizeof(px_handler_fn));
     }
     if (mb->service != NULL) {
         kernel_release(k, mb->counters, mb->service->n_counters * sizeof *mb->counters);
@@ -158,7 +161,8 @@ void px_kernel_free(struct px_kernel *take_kernel)
         mailbox_free(&k->mailboxes[i]);
     }
     for (uint32_t i = 0; i < k->n_contracts; i++) {
-        kernel_release(k, k->contracts[i].methods, k->contracts[i].contract->n_shapes * sizeof(struct method));
+        kernel_release(k, k->contracts[i].methods,
+                       k->contracts[i].contract->n_shapes * sizeof(struct method));
     }
     post_discard(k);
     msg_free_lists(k);
@@ -186,7 +190,8 @@ px_addr px_kernel_mailbox(const struct px_kernel *kernel, const char *name)
     return 0;
 }
 
-static enum px_err mailbox_add(struct px_kernel *k, const char *name, enum mailbox_kind kind, struct px_env **ret_mb)
+static enum px_err mailbox_add(struct px_kernel *k, const char *name, enum mailbox_kind kind,
+                               struct px_env **ret_mb)
 {
     size_t len = strlen(name);
     if (k->started || len == 0 || len > NAME_MAX_LEN) {
@@ -205,20 +210,24 @@ static enum px_err mailbox_add(struct px_kernel *k, const char *name, enum mailb
     return PX_EOK;
 }
 
-enum px_err px_kernel_add(struct px_kernel *kernel, const struct px_service *service, const char *name,
-                          const void *config, px_addr *ret_addr)
+enum px_err px_kernel_add(struct px_kernel *kernel, const struct px_service *service,
+                          const char *name, const void *config, px_addr *ret_addr)
 {
-    bool typed = config == NULL ||
-                 (service->config != NULL && ((const ProtobufCMessage *)config)->descriptor == service->config);
+    bool typed =
+        config == NULL || (service->config != NULL &&
+                           ((const ProtobufCMessage *)config)->descriptor == service->config);
     if (service->state_size == 0 || !typed) {
         return PX_EINVAL;
     }
-    uint64_t *counters = service->n_counters == 0 ? NULL : alloc_zeroed(kernel, service->n_counters * sizeof *counters);
+    uint64_t *counters = service->n_counters == 0
+                             ? NULL
+                             : alloc_zeroed(kernel, service->n_counters * sizeof *counters);
     if (service->n_counters > 0 && counters == NULL) {
         return PX_ENOMEM;
     }
     struct px_env *mb;
-    enum px_err err = mailbox_add(kernel, name != NULL ? name : service->name, MAILBOX_SERVICE, &mb);
+    enum px_err err =
+        mailbox_add(kernel, name != NULL ? name : service->name, MAILBOX_SERVICE, &mb);
     if (err != PX_EOK) {
         kernel_release(kernel, counters, service->n_counters * sizeof *counters);
         return err;
@@ -239,7 +248,8 @@ enum px_err px_kernel_add_remote(struct px_kernel *kernel, const char *name, px_
 }
 
 enum px_err px_kernel_add_recorder(struct px_kernel *kernel, const char *name,
-                                   void (*record)(void *ctx, const struct px_msg *msg), void *ctx, px_addr *ret_addr)
+                                   void (*record)(void *ctx, const struct px_msg *msg), void *ctx,
+                                   px_addr *ret_addr)
 {
     struct px_env *mb;
     PX_TRY(mailbox_add(kernel, name, MAILBOX_RECORDER, &mb));
@@ -253,7 +263,8 @@ enum px_err px_kernel_add_recorder(struct px_kernel *kernel, const char *name,
 enum px_err px_kernel_allow(struct px_kernel *kernel, px_addr from, uint8_t contract, px_addr to)
 {
     uint32_t slot = kernel->slot_of[contract];
-    if (slot == 0 || from == 0 || from > kernel->n_mailboxes || to == 0 || to > kernel->n_mailboxes) {
+    if (slot == 0 || from == 0 || from > kernel->n_mailboxes || to == 0 ||
+        to > kernel->n_mailboxes) {
         return PX_EINVAL;
     }
     kernel->caps[from * kernel->caps_stride + to] |= UINT64_C(1) << (slot - 1);
@@ -279,7 +290,8 @@ static enum px_err handlers_make(struct px_env *mb)
         }
         uint32_t slot = k->slot_of[h->method >> 8] - 1u;
         if (mb->handlers[slot] == NULL) {
-            mb->handlers[slot] = alloc_zeroed(k, k->contracts[slot].contract->n_shapes * sizeof(px_handler_fn));
+            mb->handlers[slot] =
+                alloc_zeroed(k, k->contracts[slot].contract->n_shapes * sizeof(px_handler_fn));
         }
         if (mb->handlers[slot] == NULL) {
             return PX_ENOMEM;
@@ -298,7 +310,8 @@ static uint64_t stacking_bits(const struct px_kernel *k)
     return bits;
 }
 
-/* Rank: the longest path down along stacking contracts. Relaxed until it rests; a circle never does. */
+/* Rank: the longest path down along stacking contracts. Relaxed until it rests; a circle never
+ * does. */
 static enum px_err ranks_compute(struct px_kernel *k)
 {
     uint64_t bits = stacking_bits(k);
@@ -311,7 +324,8 @@ static enum px_err ranks_compute(struct px_kernel *k)
         for (uint32_t from = 1; from <= k->n_mailboxes; from++) {
             for (uint32_t to = 1; to <= k->n_mailboxes; to++) {
                 uint32_t least = k->mailboxes[to].rank + 1;
-                if ((k->caps[from * k->caps_stride + to] & bits) != 0 && k->mailboxes[from].rank < least) {
+                if ((k->caps[from * k->caps_stride + to] & bits) != 0 &&
+                    k->mailboxes[from].rank < least) {
                     k->mailboxes[from].rank = least;
                     moved = true;
                 }
@@ -375,7 +389,8 @@ void *px_kernel_state(const struct px_kernel *kernel, px_addr addr)
 struct px_env *px_kernel_env(const struct px_kernel *kernel, px_addr addr)
 {
     bool here = addr >= 1 && addr <= kernel->n_mailboxes && kernel->mailboxes[addr].alive;
-    return here && kernel->mailboxes[addr].kind == MAILBOX_SERVICE ? &kernel->mailboxes[addr] : NULL;
+    return here && kernel->mailboxes[addr].kind == MAILBOX_SERVICE ? &kernel->mailboxes[addr]
+                                                                   : NULL;
 }
 
 const struct px_world *px_kernel_world(const struct px_kernel *kernel)
@@ -425,9 +440,11 @@ void px_service_ledger(const struct px_kernel *kernel, px_addr addr, struct px_l
     }
 }
 
-uint64_t px_kernel_counter(const struct px_kernel *kernel, px_addr addr, uint32_t index, const char **ret_name)
+uint64_t px_kernel_counter(const struct px_kernel *kernel, px_addr addr, uint32_t index,
+                           const char **ret_name)
 {
-    const struct px_env *mb = addr >= 1 && addr <= kernel->n_mailboxes ? &kernel->mailboxes[addr] : NULL;
+    const struct px_env *mb =
+        addr >= 1 && addr <= kernel->n_mailboxes ? &kernel->mailboxes[addr] : NULL;
     if (mb == NULL || mb->service == NULL || index >= mb->service->n_counters) {
         *ret_name = NULL;
         return 0;

@@ -256,9 +256,9 @@ void block_unref(struct px_block *b);
 void msg_done(struct px_msg *m);
 struct px_msg *msg_bare(struct px_kernel *k, const struct px_msg *like);
 bool block_is_lost(const struct px_block *b);
-void *msg_unpack(struct px_env *env, const ProtobufCMessageDescriptor *type, const uint8_t *data,
-                 size_t len);
-void msg_take_chain(void *body, struct px_chain *chain);
+enum px_err msg_unpack(struct px_env *env, const ProtobufCMessageDescriptor *type,
+                       const uint8_t *data, size_t len, uint32_t n_slices, void **ret_body);
+uint32_t chain_slices(const struct px_chain *chain);
 
 /* buf.c */
 void buf_unref(struct px_buf *buf);

@@ -50,8 +50,9 @@ void calls_end_for(struct px_kernel *k, px_peer peer)
     uint32_t cursor = 0;
     struct px_call *c;
     while ((c = call_next(k, &cursor)) != NULL) {
-        bool asks = c->inbound ? c->asker_link != NULL && px_link_peer(c->asker_link, c->asker) == peer
-                               : PX_PEER_LOCAL(c->asker) == peer;
+        bool asks = c->inbound
+                        ? c->asker_link != NULL && px_link_peer(c->asker_link, c->asker) == peer
+                        : PX_PEER_LOCAL(c->asker) == peer;
         if (asks) {
             call_reset_asker(c, PX_SERVICE_GONE);
         } else if (c->callee == peer) {

@@ -1,5 +1,5 @@
-/* link.c - messages in from another kernel, and mailboxes behind links. Nothing here may assert on what a
- * peer sends.
+/* link.c - messages in from another kernel, and mailboxes behind links. Nothing here may assert on
+ * what a peer sends.
  */
 #include "kernel_impl.h"
 
@@ -56,7 +56,8 @@ static bool number_taken(const struct px_kernel *k, uint32_t number)
     return false;
 }
 
-enum px_err px_link_add(struct px_kernel *kernel, const struct px_link_ops *ops, void *ctx, struct px_link **ret_link)
+enum px_err px_link_add(struct px_kernel *kernel, const struct px_link_ops *ops, void *ctx,
+                        struct px_link **ret_link)
 {
     struct px_link *link = kernel_alloc(kernel, sizeof *link);
     if (link == NULL) {
@@ -139,19 +140,15 @@ void px_link_gone(struct px_link *take_link)
 
 /* ---- in ---- */
 
-/* The body of a message that came in, with its payload; NULL: see px_link_in. */
-static struct px_msg *envelope_in(struct px_link *link, const ProtobufCMessageDescriptor *type,
-                                  const struct px_wire *wire, struct px_chain *payload)
+/* The envelope of a message that came in, with its body and payload. On an error the payload is
+ * where it was. */
+static enum px_err envelope_in(struct px_link *link, const ProtobufCMessageDescriptor *type,
+                               const struct px_wire *wire, struct px_chain *payload,
+                               struct px_msg **ret_msg)
 {
-    void *body = msg_unpack(&link->env, type, wire->body, wire->body_len);
-    if (body == NULL) {
-        return NULL;
-    }
-    msg_take_chain(body, payload);
-    if (payload->len > 0) { /* more slices than a message has room for */
-        px_msg_drop(body);
-        return NULL;
-    }
+    void *body = NULL;
+    PX_TRY(msg_unpack(&link->env, type, wire->body, wire->body_len, chain_slices(payload), &body));
+    (void)px_msg_attach_chain(body, payload, payload->len);
     struct px_msg *m = &block_of(body)->env;
     m->flags |= MSG_FROM_LINK;
     m->from = px_link_peer(link, wire->sender);
@@ -159,19 +156,26 @@ static struct px_msg *envelope_in(struct px_link *link, const ProtobufCMessageDe
     m->method = wire->method;
     m->status = PX_OK;
     m->call = 0;
-    return m;
+    *ret_msg = m;
+    return PX_EOK;
 }
 
-static enum px_err oneway_in(struct px_link *link, const struct method *info, const struct px_wire *wire,
-                             struct px_chain *payload)
+static enum px_err oneway_in(struct px_link *link, const struct method *info,
+                             const struct px_wire *wire, struct px_chain *payload)
 {
     struct px_kernel *k = link->kernel;
-    struct px_msg *m = info->shape == PX_ONEWAY ? envelope_in(link, info->input, wire, payload) : NULL;
-    if (m == NULL) {
-        struct px_msg lost = {.from = px_link_peer(link, wire->sender), .to = wire->mailbox, .method = wire->method,
+    struct px_msg *m = NULL;
+    enum px_err err =
+        info->shape == PX_ONEWAY ? envelope_in(link, info->input, wire, payload, &m) : PX_EINVAL;
+    if (err == PX_EINVAL) {
+        struct px_msg lost = {.from = px_link_peer(link, wire->sender),
+                              .to = wire->mailbox,
+                              .method = wire->method,
                               .tag = wire->id};
         (void)send_tell_lost(&k->mailboxes[wire->sender], &lost);
-        return PX_EINVAL;
+    }
+    if (err != PX_EOK) {
+        return err;
     }
     m->kind = PX_KIND_ONEWAY;
     m->tag = wire->id;
@@ -180,7 +184,8 @@ static enum px_err oneway_in(struct px_link *link, const struct method *info, co
     return PX_EOK;
 }
 
-static struct px_call *inbound_get(struct px_link *link, const struct method *info, const struct px_wire *wire)
+static struct px_call *inbound_get(struct px_link *link, const struct method *info,
+                                   const struct px_wire *wire)
 {
     struct px_kernel *k = link->kernel;
     if (k->n_free_calls <= k->calls_unused && k->n_call_chunks == k->call_chunks_max) {
@@ -202,8 +207,8 @@ static struct px_call *inbound_get(struct px_link *link, const struct method *in
     return c;
 }
 
-static enum px_err call_in(struct px_link *link, const struct method *info, const struct px_wire *wire,
-                           struct px_chain *payload)
+static enum px_err call_in(struct px_link *link, const struct method *info,
+                           const struct px_wire *wire, struct px_chain *payload)
 {
     struct px_kernel *k = link->kernel;
     if (info->shape == PX_ONEWAY || wire->id == 0 || inbound_find(link, wire->id) != NULL) {
@@ -223,10 +228,11 @@ static enum px_err call_in(struct px_link *link, const struct method *info, cons
         call_end(c, PX_SERVICE_GONE);
         return PX_EOK;
     }
-    struct px_msg *m = envelope_in(link, info->input, wire, payload);
-    if (m == NULL) {
-        call_end(c, PX_BAD_REQUEST);
-        return PX_EINVAL;
+    struct px_msg *m = NULL;
+    enum px_err err = envelope_in(link, info->input, wire, payload, &m);
+    if (err != PX_EOK) {
+        call_end(c, err == PX_ENOMEM ? PX_NO_MEMORY : PX_BAD_REQUEST);
+        return err == PX_ENOMEM ? PX_EOK : err;
     }
     c->callee = mailbox_peer(callee);
     m->kind = PX_KIND_CALL;
@@ -237,7 +243,8 @@ static enum px_err call_in(struct px_link *link, const struct method *info, cons
     return PX_EOK;
 }
 
-static enum px_err answer_in(struct px_link *link, const struct px_wire *wire, struct px_chain *payload)
+static enum px_err answer_in(struct px_link *link, const struct px_wire *wire,
+                             struct px_chain *payload)
 {
     struct px_kernel *k = link->kernel;
     struct px_call *c = call_find(k, wire->id);
@@ -253,10 +260,11 @@ static enum px_err answer_in(struct px_link *link, const struct px_wire *wire, s
         return PX_EOK;
     }
     const struct method *info = kernel_method(k, c->method);
-    struct px_msg *m = envelope_in(link, info->output, wire, payload);
-    if (m == NULL) {
-        call_end(c, PX_INTERNAL);
-        return PX_EINVAL;
+    struct px_msg *m = NULL;
+    enum px_err err = envelope_in(link, info->output, wire, payload, &m);
+    if (err != PX_EOK) {
+        call_end(c, err == PX_ENOMEM ? PX_NO_MEMORY : PX_INTERNAL);
+        return err == PX_ENOMEM ? PX_EOK : err;
     }
     (void)call_answer(c, from, m, item ? PX_OK : wire->status, (uint8_t)wire->kind);
     return PX_EOK;
@@ -310,8 +318,9 @@ enum px_err px_link_in(struct px_link *link, const struct px_wire *wire, struct 
     if (wire->kind == PX_KIND_GONE || wire->kind == PX_KIND_BACK) {
         return presence_in(link, wire);
     }
-    if (wire->sender == 0 || wire->sender > k->n_mailboxes || k->mailboxes[wire->sender].link != link ||
-        !k->mailboxes[wire->sender].alive || k->mailboxes[wire->mailbox].link == link) {
+    if (wire->sender == 0 || wire->sender > k->n_mailboxes ||
+        k->mailboxes[wire->sender].link != link || !k->mailboxes[wire->sender].alive ||
+        k->mailboxes[wire->mailbox].link == link) {
         k->denied++;
         return PX_EDENIED;
     }
@@ -343,7 +352,8 @@ enum px_err px_link_in(struct px_link *link, const struct px_wire *wire, struct 
 
 void px_link_describe(const struct px_msg *msg, struct px_wire *ret)
 {
-    bool by_tag = msg->kind == PX_KIND_ONEWAY || msg->kind == PX_KIND_REPLY || msg->kind == PX_KIND_ITEM;
+    bool by_tag =
+        msg->kind == PX_KIND_ONEWAY || msg->kind == PX_KIND_REPLY || msg->kind == PX_KIND_ITEM;
     *ret = (struct px_wire){
         .mailbox = msg->to,
         .sender = PX_PEER_ADDR(msg->from),

@@ -1,7 +1,8 @@
 /* msg.c - blocks, their arenas and slices, and holding them. */
 #include "kernel_impl.h"
 
-static const uint32_t class_sizes[N_BLOCK_CLASSES] = {512, 1024, 2048, 4096, 8192, 16384, 32768, 73728};
+static const uint32_t class_sizes[N_BLOCK_CLASSES] = {512,  1024,  2048,  4096,
+                                                      8192, 16384, 32768, 73728};
 
 enum { CLASS_LARGEST = N_BLOCK_CLASSES - 1 };
 
@@ -190,7 +191,8 @@ static struct px_slice *slice_room(struct px_block *b)
         if (b->slices_cap == PX_SLICES_MAX) {
             return NULL;
         }
-        struct px_slice *more = px_msg_alloc((uint8_t *)b + BODY_OFFSET, PX_SLICES_MAX * sizeof *more);
+        struct px_slice *more =
+            px_msg_alloc((uint8_t *)b + BODY_OFFSET, PX_SLICES_MAX * sizeof *more);
         if (block_is_lost(b)) {
             return NULL;
         }
@@ -202,7 +204,8 @@ static struct px_slice *slice_room(struct px_block *b)
 }
 
 /* Adds a slice whose reference the caller has counted. */
-static bool attach(struct px_block *b, struct px_buf *buf, uint64_t off, uint32_t len, uint32_t flags)
+static bool attach(struct px_block *b, struct px_buf *buf, uint64_t off, uint32_t len,
+                   uint32_t flags)
 {
     PX_ASSERT(len >= 1 && (buf->data == NULL || (off <= buf->cap && len <= buf->cap - off)));
     struct px_slice *s = slice_room(b);
@@ -353,7 +356,10 @@ static void held_unlink(struct px_env *env, struct px_msg *m)
 const struct px_msg *px_msg_hold(const struct px_msg *msg)
 {
     struct px_msg *m = (struct px_msg *)(uintptr_t)msg; /* the envelope is the kernel's to change */
-    PX_ASSERT(m->block != NULL && (m->flags & MSG_EMBEDDED) == 0 && m->holds < UINT16_MAX);
+    if (m->block == NULL) {
+        return NULL; /* only a status */
+    }
+    PX_ASSERT(m->holds < UINT16_MAX);
     struct px_block *b = m->block;
     struct px_env *env = &b->kernel->mailboxes[m->to];
     if (m->holds++ > 0) {
@@ -401,7 +407,7 @@ const struct px_msg *px_msg_seal(struct px_env *env, void *take_body)
 /* ---- unpacking, for links ---- */
 
 struct unpack_arena {
-    uint8_t *body;    /* where the first request goes */
+    uint8_t *body; /* where the first request goes */
     size_t body_len, left;
     void *message;
 };
@@ -427,18 +433,34 @@ static void unpack_free(void *data, void *mem)
     (void)mem; /* the arena goes with its block */
 }
 
-/* A body parsed from `len` packed bytes, all in its own capped arena: four times the input and a little, at
- * most ARENA_MAX. NULL: malformed, too large, or no memory. */
-void *msg_unpack(struct px_env *env, const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t len)
+/* A body parsed from `len` packed bytes, all in its own capped arena: four times the input and a
+ * little, at most ARENA_MAX. There is room for `n_slices` slices, whatever memory there is
+ * afterwards. EINVAL: malformed or too large; ENOMEM. */
+enum px_err msg_unpack(struct px_env *env, const ProtobufCMessageDescriptor *type,
+                       const uint8_t *data, size_t len, uint32_t n_slices, void **ret_body)
 {
-    size_t cap = len > ARENA_MAX / 4 ? ARENA_MAX : 4 * len + 256;
-    struct px_block *b = block_new(env, type->sizeof_message, len < ARENA_MAX / 2 ? len + 64 : ARENA_MAX / 2);
-    uint8_t *body = (uint8_t *)b + BODY_OFFSET;
-    struct unpack_arena arena = {.body = body, .body_len = type->sizeof_message, .left = cap, .message = body};
-    ProtobufCAllocator allocator = {unpack_alloc, unpack_free, &arena};
-    if (block_is_lost(b) || protobuf_c_message_unpack(type, &allocator, len, data) == NULL || block_is_lost(b)) {
-        block_unref(b);
-        return NULL;
+    if (n_slices > PX_SLICES_MAX) {
+        return PX_EINVAL;
     }
-    return body;
+    size_t cap = len > ARENA_MAX / 4 ? ARENA_MAX : 4 * len + 256;
+    size_t room =
+        (len < ARENA_MAX / 2 ? len + 64 : ARENA_MAX / 2) + PX_SLICES_MAX * sizeof(struct px_slice);
+    struct px_block *b = block_new(env, type->sizeof_message, room);
+    uint8_t *body = (uint8_t *)b + BODY_OFFSET;
+    if (n_slices > b->slices_cap && !block_is_lost(b)) {
+        b->slices = px_msg_alloc(body, PX_SLICES_MAX * sizeof *b->slices);
+        b->slices_cap = PX_SLICES_MAX;
+    }
+    struct unpack_arena arena = {
+        .body = body, .body_len = type->sizeof_message, .left = cap, .message = body};
+    ProtobufCAllocator allocator = {unpack_alloc, unpack_free, &arena};
+    bool parsed =
+        !block_is_lost(b) && protobuf_c_message_unpack(type, &allocator, len, data) != NULL;
+    bool lost = block_is_lost(b);
+    if (!parsed || lost) {
+        block_unref(b);
+        return lost ? PX_ENOMEM : PX_EINVAL;
+    }
+    *ret_body = body;
+    return PX_EOK;
 }

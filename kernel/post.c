@@ -1,8 +1,8 @@
 /* post.c - running something in the kernel's thread, asked from any other. */
 #include "kernel_impl.h"
 
-enum px_err px_post(struct px_kernel *kernel, void (*fn)(void *ctx, const void *data, size_t len), void *ctx,
-                    const void *data, size_t len)
+enum px_err px_post(struct px_kernel *kernel, void (*fn)(void *ctx, const void *data, size_t len),
+                    void *ctx, const void *data, size_t len)
 {
     if (len > SIZE_MAX - sizeof(struct post)) {
         return PX_EINVAL;

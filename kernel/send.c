@@ -66,8 +66,9 @@ struct px_msg *reserve_get(struct px_kernel *k)
     return m;
 }
 
-/* The oneway `m` is lost: tells the receiver, so that what it names does not go on with a hole. Without
- * even an envelope for that, the receiver hears that the whole sender ended. False, for px_send. */
+/* The oneway `m` is lost: tells the receiver, so that what it names does not go on with a hole.
+ * Without even an envelope for that, the receiver hears that the whole sender ended. False, for
+ * px_send. */
 bool send_tell_lost(struct px_env *from, struct px_msg *m)
 {
     struct px_kernel *k = from->kernel;
@@ -106,10 +107,12 @@ static bool refuse(struct px_env *env, struct px_msg *m, enum px_trace_outcome o
 static bool type_fits(const struct px_kernel *k, uint16_t method, const void *body)
 {
     const struct method *info = kernel_method(k, method);
-    return info != NULL && info->input == ((const ProtobufCMessage *)body)->descriptor;
+    return info != NULL && info->shape == PX_ONEWAY &&
+           info->input == ((const ProtobufCMessage *)body)->descriptor;
 }
 
-static bool send_envelope(struct px_env *env, struct px_msg *m, px_addr to, uint16_t method, px_handle tag)
+static bool send_envelope(struct px_env *env, struct px_msg *m, px_addr to, uint16_t method,
+                          px_handle tag)
 {
     struct px_kernel *k = env->kernel;
     m->tag = tag;
@@ -137,11 +140,13 @@ bool px_send(struct px_env *env, px_addr to, uint16_t method, void *take_body, p
     return send_envelope(env, &block_of(take_body)->env, to, method, tag);
 }
 
-bool px_send_shared(struct px_env *env, px_addr to, uint16_t method, const struct px_msg *msg, px_handle tag)
+bool px_send_shared(struct px_env *env, px_addr to, uint16_t method, const struct px_msg *msg,
+                    px_handle tag)
 {
     struct px_msg *m = msg_bare(env->kernel, msg);
     if (m == NULL) {
-        struct px_msg lost = {.from = PX_PEER_LOCAL(env->self), .to = to, .method = method, .tag = tag};
+        struct px_msg lost = {
+            .from = PX_PEER_LOCAL(env->self), .to = to, .method = method, .tag = tag};
         return send_tell_lost(env, &lost);
     }
     return send_envelope(env, m, to, method, tag);

@@ -95,6 +95,7 @@ static struct px_sul *wheel_ripe(struct wheel *w, uint64_t now_us)
     if (w->bound_known && now_us < w->bound_us) {
         return NULL;
     }
+    w->bound_known = false;
     while (w->levels != 0) {
         uint32_t level = lowest_bit(w->levels);
         uint32_t slot = lowest_bit(w->slots[level]);

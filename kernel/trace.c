@@ -35,7 +35,8 @@ void trace_message(struct px_kernel *k, const struct px_msg *m, enum px_trace_ou
 
 size_t px_trace_read(const struct px_kernel *kernel, struct px_trace *ret, size_t max)
 {
-    uint64_t have = kernel->trace_next < kernel->trace_mask + 1u ? kernel->trace_next : kernel->trace_mask + 1u;
+    uint64_t have =
+        kernel->trace_next < kernel->trace_mask + 1u ? kernel->trace_next : kernel->trace_mask + 1u;
     uint64_t n = have < max ? have : max;
     for (uint64_t i = 0; i < n; i++) {
         ret[i] = kernel->trace[(kernel->trace_next - n + i) & kernel->trace_mask];
@@ -82,7 +83,8 @@ static void line_pair(struct line *l, const char *key, const char *text, uint64_
     }
 }
 
-void px_log(struct px_env *env, enum px_log_level level, const char *tag, const struct px_kv *kv, size_t n)
+void px_log(struct px_env *env, enum px_log_level level, const char *tag, const struct px_kv *kv,
+            size_t n)
 {
     struct px_kernel *k = env->kernel;
     if (k->world.log == NULL) {
@@ -100,7 +102,8 @@ void px_log(struct px_env *env, enum px_log_level level, const char *tag, const 
 
 static void dump_record(const struct px_kernel *k, const struct px_trace *t)
 {
-    static const char *const kinds[] = {"oneway", "call", "reply", "item", "ended", "more", "lost", "gone", "back"};
+    static const char *const kinds[] = {"oneway", "call", "reply", "item", "ended",
+                                        "more",   "lost", "gone",  "back"};
     static const char *const outcomes[] = {"", " DENIED", " LOST", " LATE", " NOBODY"};
     struct line l = {.len = 0};
     line_text(&l, "trace");
@@ -124,7 +127,8 @@ static void dump_record(const struct px_kernel *k, const struct px_trace *t)
 
 void px_trace_dump(const struct px_kernel *kernel, size_t max)
 {
-    uint64_t have = kernel->trace_next < kernel->trace_mask + 1u ? kernel->trace_next : kernel->trace_mask + 1u;
+    uint64_t have =
+        kernel->trace_next < kernel->trace_mask + 1u ? kernel->trace_next : kernel->trace_mask + 1u;
     uint64_t n = have < max ? have : max;
     for (uint64_t i = 0; kernel->world.log != NULL && i < n; i++) {
         dump_record(kernel, &kernel->trace[(kernel->trace_next - n + i) & kernel->trace_mask]);

@@ -95,7 +95,8 @@ static void spread(struct px_kernel *k, const struct px_msg *m)
         if (i == m->to || !mb->alive || mb->kind != MAILBOX_SERVICE || !related(k, i, m->to)) {
             continue;
         }
-        void (*fn)(void *, px_peer) = m->kind == PX_KIND_GONE ? mb->service->gone : mb->service->back;
+        void (*fn)(void *, px_peer) =
+            m->kind == PX_KIND_GONE ? mb->service->gone : mb->service->back;
         if (fn != NULL) {
             k->deliveries++;
             fn(mb->state, m->from);
@@ -217,7 +218,8 @@ void px_want_cancel(struct px_env *env, struct px_want *want)
     env->kernel->n_wants--;
 }
 
-/* One pass from the highest rank down; what is wished during a rank's own pass waits for the next turn. */
+/* One pass from the highest rank down; what is wished during a rank's own pass waits for the next
+ * turn. */
 static void flush(struct px_kernel *k)
 {
     uint32_t rank = UINT32_MAX, budget = 0;
@@ -280,7 +282,7 @@ void px_kernel_turn(struct px_kernel *kernel, uint64_t wait_us)
     k->wall_known = false;
     k->turns++;
     if (k->world.take != NULL) {
-        k->world.take(k->world.ctx, k->queued < k->config.queue_mark);
+        k->world.take(k->world.ctx, k->queued <= k->config.queue_mark);
     }
     post_run(k);
     sul_fire(k);

@@ -41,9 +41,10 @@ PX_MUST_USE enum px_err px_link_place(struct px_link *link, px_addr addr);
 /* The other side has ended: its calls end, everyone gets one Gone for each mailbox placed there. */
 void px_link_gone(struct px_link *take_link);
 
-/* Takes a message in. `payload` is moved. EDENIED: sender not behind this link, or no capability;
- * EINVAL: malformed or not for anyone; ENOMEM. The link stays usable after any of them: the
- * transport decides. Calls that cannot be taken are answered by themselves. */
+/* Takes a message in; `payload` is moved. EDENIED: sender not behind this link, or no capability;
+ * EINVAL: malformed, or not for anyone; either way the message is gone, and calls are answered by
+ * themselves. ENOMEM: nothing was taken, `payload` is where it was: try the same again later. The
+ * link stays usable after any of them: the transport decides. */
 PX_MUST_USE enum px_err px_link_in(struct px_link *link, const struct px_wire *wire,
                                    struct px_chain *payload);
 

@@ -135,7 +135,7 @@ void px_call_tag(struct px_env *env, const struct px_msg *call, uint64_t tag);
 
 /* Keeps a message beyond the handler and returns the message to keep: release that one. Slices that
  * use less than a quarter of their buffer are copied into small ones first, so a hold pins little.
- */
+ * NULL for a message without body: it is its status, copy that. */
 const struct px_msg *px_msg_hold(const struct px_msg *msg);
 /* Ends a hold. NULL is fine. */
 void px_msg_release(const struct px_msg *take_msg);
