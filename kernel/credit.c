@@ -45,7 +45,8 @@ void px_credit_settle(struct px_credit_in *in, uint64_t len)
 
 uint32_t px_credit_due(struct px_credit_in *in)
 {
-    if (in->owed == 0 || in->owed < in->window / 2) {
+    bool stuck = in->outstanding < PX_CHARGE_MIN && in->outstanding + in->owed >= PX_CHARGE_MIN;
+    if (in->owed == 0 || (in->owed < in->window / 2 && !stuck)) {
         return 0;
     }
     uint32_t due = in->owed;

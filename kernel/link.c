@@ -167,6 +167,12 @@ static enum px_err oneway_in(struct px_link *link, const struct method *info,
     struct px_msg *m = NULL;
     enum px_err err =
         info->shape == PX_ONEWAY ? envelope_in(link, info->input, wire, payload, &m) : PX_EINVAL;
+    if (err == PX_EOK && k->queued >= k->config.queue_max) {
+        m->tag = wire->id;
+        (void)send_tell_lost(&k->mailboxes[wire->sender], m);
+        msg_done(m);
+        return PX_EOK;
+    }
     if (err == PX_EINVAL) {
         struct px_msg lost = {.from = px_link_peer(link, wire->sender),
                               .to = wire->mailbox,
@@ -184,6 +190,21 @@ static enum px_err oneway_in(struct px_link *link, const struct method *info,
     return PX_EOK;
 }
 
+static enum px_err lost_in(struct px_link *link, const struct px_wire *wire)
+{
+    struct px_msg *m = reserve_get(link->kernel);
+    if (m == NULL) {
+        return PX_ENOMEM;
+    }
+    m->kind = PX_KIND_LOST;
+    m->to = wire->mailbox;
+    m->from = px_link_peer(link, wire->sender);
+    m->tag = wire->id;
+    m->method = wire->method;
+    queue_push(link->kernel, m);
+    return PX_EOK;
+}
+
 static struct px_call *inbound_get(struct px_link *link, const struct method *info,
                                    const struct px_wire *wire)
 {
@@ -198,35 +219,69 @@ static struct px_call *inbound_get(struct px_link *link, const struct method *in
     c->inbound = true;
     c->asker_link = link;
     c->asker = wire->sender;
+    c->callee = PX_PEER_LOCAL(wire->mailbox);
     c->wire_id = wire->id;
     c->method = wire->method;
-    c->shape = info->shape;
+    c->shape = info != NULL ? info->shape : 0;
     c->deadline_at_us = wire->deadline_ms == 0 ? PX_NEVER : k->now_us + PX_MS(wire->deadline_ms);
     c->next = *bucket(link, wire->id);
     *bucket(link, wire->id) = c;
     return c;
 }
 
+/* There is no entry for a call: it is answered all the same. */
+static enum px_err call_refuse(struct px_link *link, const struct px_wire *wire)
+{
+    struct px_msg *m = reserve_get(link->kernel);
+    if (m == NULL) {
+        return PX_ENOMEM;
+    }
+    m->kind = PX_KIND_REPLY;
+    m->status = PX_NO_MEMORY;
+    m->tag = wire->id;
+    m->method = wire->method;
+    m->to = wire->sender;
+    m->from = PX_PEER_LOCAL(wire->mailbox);
+    queue_push(link->kernel, m);
+    return PX_EOK;
+}
+
+static enum px_status call_in_obstacle(const struct px_kernel *k, const struct method *info,
+                                       const struct px_wire *wire)
+{
+    if (info == NULL) {
+        return PX_UNSUPPORTED;
+    }
+    if (info->shape == PX_ONEWAY) {
+        return PX_BAD_REQUEST;
+    }
+    if (!send_allowed(k, wire->sender, wire->method, wire->mailbox)) {
+        return PX_DENIED;
+    }
+    if (!k->mailboxes[wire->mailbox].alive) {
+        return PX_SERVICE_GONE;
+    }
+    return k->queued >= k->config.queue_max ? PX_NO_MEMORY : PX_OK;
+}
+
 static enum px_err call_in(struct px_link *link, const struct method *info,
                            const struct px_wire *wire, struct px_chain *payload)
 {
     struct px_kernel *k = link->kernel;
-    if (info->shape == PX_ONEWAY || wire->id == 0 || inbound_find(link, wire->id) != NULL) {
+    if (wire->id == 0 || inbound_find(link, wire->id) != NULL) {
         return PX_EINVAL;
     }
     struct px_call *c = inbound_get(link, info, wire);
     if (c == NULL) {
-        return PX_ENOMEM;
+        return call_refuse(link, wire);
     }
-    struct px_env *callee = &k->mailboxes[wire->mailbox];
-    if (!send_allowed(k, wire->sender, wire->method, wire->mailbox)) {
-        k->denied++;
-        call_end(c, PX_DENIED);
-        return PX_EDENIED;
-    }
-    if (!callee->alive) {
-        call_end(c, PX_SERVICE_GONE);
-        return PX_EOK;
+    enum px_status obstacle = call_in_obstacle(k, info, wire);
+    if (obstacle != PX_OK) {
+        k->denied += obstacle == PX_DENIED;
+        call_end(c, obstacle);
+        return obstacle == PX_DENIED                        ? PX_EDENIED
+               : obstacle <= PX_BAD_REQUEST || info == NULL ? PX_EINVAL
+                                                            : PX_EOK;
     }
     struct px_msg *m = NULL;
     enum px_err err = envelope_in(link, info->input, wire, payload, &m);
@@ -234,7 +289,7 @@ static enum px_err call_in(struct px_link *link, const struct method *info,
         call_end(c, err == PX_ENOMEM ? PX_NO_MEMORY : PX_BAD_REQUEST);
         return err == PX_ENOMEM ? PX_EOK : err;
     }
-    c->callee = mailbox_peer(callee);
+    c->callee = mailbox_peer(&k->mailboxes[wire->mailbox]);
     m->kind = PX_KIND_CALL;
     m->tag = 0;
     m->call = c->id;
@@ -327,6 +382,7 @@ enum px_err px_link_in(struct px_link *link, const struct px_wire *wire, struct 
     const struct method *info = kernel_method(k, wire->method);
     switch (wire->kind) {
     case PX_KIND_ONEWAY:
+    case PX_KIND_LOST:
         if (info == NULL) {
             return PX_EINVAL;
         }
@@ -334,9 +390,10 @@ enum px_err px_link_in(struct px_link *link, const struct px_wire *wire, struct 
             k->denied++;
             return PX_EDENIED;
         }
-        return oneway_in(link, info, wire, payload);
+        return wire->kind == PX_KIND_LOST ? lost_in(link, wire)
+                                          : oneway_in(link, info, wire, payload);
     case PX_KIND_CALL:
-        return info == NULL ? PX_EINVAL : call_in(link, info, wire, payload);
+        return call_in(link, info, wire, payload);
     case PX_KIND_REPLY:
     case PX_KIND_ITEM:
         return answer_in(link, wire, payload);
@@ -352,8 +409,8 @@ enum px_err px_link_in(struct px_link *link, const struct px_wire *wire, struct 
 
 void px_link_describe(const struct px_msg *msg, struct px_wire *ret)
 {
-    bool by_tag =
-        msg->kind == PX_KIND_ONEWAY || msg->kind == PX_KIND_REPLY || msg->kind == PX_KIND_ITEM;
+    bool by_tag = msg->kind == PX_KIND_LOST || msg->kind == PX_KIND_ONEWAY ||
+                  msg->kind == PX_KIND_REPLY || msg->kind == PX_KIND_ITEM;
     *ret = (struct px_wire){
         .mailbox = msg->to,
         .sender = PX_PEER_ADDR(msg->from),

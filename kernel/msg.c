@@ -134,6 +134,9 @@ void *px_msg_alloc(void *body, size_t len)
 void px_msg_trim(void *body, const void *last, size_t used)
 {
     struct px_block *b = block_of(body);
+    if (block_is_lost(b)) {
+        return;
+    }
     uint8_t *end = (uint8_t *)(uintptr_t)last + ((used + 7) & ~(size_t)7);
     PX_ASSERT(end <= b->cur && b->lim - end <= ARENA_MAX + 8192);
     b->cur = end;
@@ -442,7 +445,6 @@ enum px_err msg_unpack(struct px_env *env, const ProtobufCMessageDescriptor *typ
     if (n_slices > PX_SLICES_MAX) {
         return PX_EINVAL;
     }
-    size_t cap = len > ARENA_MAX / 4 ? ARENA_MAX : 4 * len + 256;
     size_t room =
         (len < ARENA_MAX / 2 ? len + 64 : ARENA_MAX / 2) + PX_SLICES_MAX * sizeof(struct px_slice);
     struct px_block *b = block_new(env, type->sizeof_message, room);
@@ -452,7 +454,7 @@ enum px_err msg_unpack(struct px_env *env, const ProtobufCMessageDescriptor *typ
         b->slices_cap = PX_SLICES_MAX;
     }
     struct unpack_arena arena = {
-        .body = body, .body_len = type->sizeof_message, .left = cap, .message = body};
+        .body = body, .body_len = type->sizeof_message, .left = ARENA_MAX, .message = body};
     ProtobufCAllocator allocator = {unpack_alloc, unpack_free, &arena};
     bool parsed =
         !block_is_lost(b) && protobuf_c_message_unpack(type, &allocator, len, data) != NULL;

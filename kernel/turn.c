@@ -3,6 +3,12 @@
 
 /* ---- delivering ---- */
 
+static void add_item_credit(struct px_call *c, uint64_t n)
+{
+    uint64_t sum = c->item_credit + n;
+    c->item_credit = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+}
+
 static void forward(struct px_kernel *k, struct px_env *mb, struct px_msg *m)
 {
     struct px_link *link = mb->link;
@@ -15,6 +21,9 @@ static void forward(struct px_kernel *k, struct px_env *mb, struct px_msg *m)
             return;
         }
         c->delivered = c->delivered || m->kind == PX_KIND_CALL;
+        if (m->kind == PX_KIND_MORE) {
+            add_item_credit(c, m->tag);
+        }
         if (m->kind == PX_KIND_CALL && c->deadline_at_us != PX_NEVER) {
             uint64_t left = c->deadline_at_us > k->now_us ? c->deadline_at_us - k->now_us : 0;
             deadline_ms = left / 1000 < UINT32_MAX ? (uint32_t)(left / 1000) + 1 : UINT32_MAX;
@@ -46,8 +55,7 @@ static void run_more(struct px_kernel *k, struct px_env *mb, const struct px_msg
     if (c == NULL || c->final) {
         return;
     }
-    uint64_t sum = c->item_credit + m->tag;
-    c->item_credit = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+    add_item_credit(c, m->tag);
     if (mb->service->more != NULL) {
         mb->service->more(mb->state, c->callee_tag, (uint32_t)m->tag);
     }
@@ -90,6 +98,9 @@ static bool related(const struct px_kernel *k, px_addr a, px_addr b)
 /* Gone and Back go to everyone who may talk with the mailbox, here and behind other links. */
 static void spread(struct px_kernel *k, const struct px_msg *m)
 {
+    if (m->kind == PX_KIND_BACK && mailbox_peer(&k->mailboxes[m->to]) != m->from) {
+        return; /* it has gone again meanwhile */
+    }
     for (px_addr i = 1; i <= k->n_mailboxes; i++) {
         struct px_env *mb = &k->mailboxes[i];
         if (i == m->to || !mb->alive || mb->kind != MAILBOX_SERVICE || !related(k, i, m->to)) {

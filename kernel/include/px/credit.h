@@ -39,8 +39,8 @@ struct px_credit_in {
 bool px_credit_received(struct px_credit_in *in, uint64_t len);
 /* Settles `len` bytes, in order of arrival. */
 void px_credit_settle(struct px_credit_in *in, uint64_t len);
-/* What to grant now: 0 until it reaches half the window; then everything owed, which counts as
- * granted. */
+/* What to grant now: 0 until it reaches half the window, or the sender could not go on without;
+ * then everything owed, which counts as granted. */
 uint32_t px_credit_due(struct px_credit_in *in);
 /* The first grant: the whole window. */
 uint32_t px_credit_open(struct px_credit_in *in, uint32_t window);

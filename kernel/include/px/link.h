@@ -15,7 +15,7 @@ struct px_wire {
     px_addr sender;  /* the sender; a reply comes from the callee */
     uint16_t method;
     uint64_t id;  /* oneway: the receiver's handle; else the asker's call id */
-    uint8_t kind; /* enum px_kind; LOST does not cross */
+    uint8_t kind; /* enum px_kind; LOST crosses like a oneway without body */
     enum px_status status;
     uint32_t deadline_ms; /* call: what is left, 0: none; more: number of items */
     const uint8_t *body;  /* packed protobuf; borrowed */
