@@ -295,7 +295,7 @@ px_call_id px_call(struct px_env *env, px_addr to, uint16_t method, void *take_b
         return c->id;
     }
     c->callee = mailbox_peer(&k->mailboxes[to]);
-    c->shape = kernel_method(k, method)->shape;
+    c->info = kernel_method(k, method);
     call_start(c, deadline_us);
     trace_message(k, m, PX_TRACE_QUEUED);
     queue_push(k, m);
@@ -313,8 +313,8 @@ void px_cancel(struct px_env *env, px_call_id call)
 void px_call_more(struct px_env *env, px_call_id call, uint32_t n)
 {
     struct px_call *c = call == 0 ? NULL : call_find(env->kernel, call);
-    if (c == NULL || c->final || c->asker != env->self || c->inbound || c->shape != PX_STREAM ||
-        n == 0) {
+    if (c == NULL || c->final || c->asker != env->self || c->inbound ||
+        c->info->shape != PX_STREAM || n == 0) {
         return;
     }
     struct px_msg *m = reserve_get(env->kernel);
@@ -394,8 +394,7 @@ void px_reply(struct px_env *env, const struct px_msg *call, enum px_status stat
         msg_done(m);
         return;
     }
-    const struct method *info = kernel_method(env->kernel, c->method);
-    PX_ASSERT(info->output == ((const ProtobufCMessage *)take_body)->descriptor);
+    PX_ASSERT(c->info->output == ((const ProtobufCMessage *)take_body)->descriptor);
     (void)call_answer(c, PX_PEER_LOCAL(env->self), m, status, PX_KIND_REPLY);
 }
 
@@ -416,9 +415,8 @@ bool px_item(struct px_env *env, const struct px_msg *call, void *take_body)
         msg_done(m);
         return false;
     }
-    const struct method *info = kernel_method(env->kernel, c->method);
-    PX_ASSERT(info->shape == PX_STREAM &&
-              info->output == ((const ProtobufCMessage *)take_body)->descriptor);
+    PX_ASSERT(c->info->shape == PX_STREAM &&
+              c->info->output == ((const ProtobufCMessage *)take_body)->descriptor);
     return call_answer(c, PX_PEER_LOCAL(env->self), m, PX_OK, PX_KIND_ITEM);
 }
 

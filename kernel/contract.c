@@ -20,13 +20,13 @@ enum px_err px_kernel_contract(struct px_kernel *kernel, const struct px_contrac
 {
     uint32_t known = kernel->slot_of[contract->number];
     if (known != 0) {
-        bool same = kernel->contracts[known - 1].contract->descriptor == contract->descriptor;
+        bool same = kernel->contracts[known].contract->descriptor == contract->descriptor;
         return same ? PX_EOK : PX_EINVAL;
     }
     if (!shapes_fit(contract)) {
         return PX_EINVAL;
     }
-    if (kernel->n_contracts == CONTRACTS_MAX) {
+    if (kernel->n_contracts == CONTRACTS_MAX - 1) {
         return PX_ELIMIT;
     }
     struct method *methods = kernel_alloc(kernel, contract->n_shapes * sizeof *methods);
@@ -37,7 +37,8 @@ enum px_err px_kernel_contract(struct px_kernel *kernel, const struct px_contrac
         const ProtobufCMethodDescriptor *m = &contract->descriptor->methods[i];
         methods[i] = (struct method){m->input, m->output, contract->shapes[i]};
     }
-    kernel->contracts[kernel->n_contracts++] = (struct contract_slot){contract, methods};
+    kernel->contracts[++kernel->n_contracts] =
+        (struct contract_slot){contract, methods, contract->n_shapes};
     kernel->slot_of[contract->number] = (uint8_t)kernel->n_contracts;
     return PX_EOK;
 }

@@ -101,6 +101,7 @@ enum px_err px_kernel_new(const struct px_world *world, const struct px_kernel_c
     k->config = full;
     k->mem = sizeof *k;
     k->allocs = 1;
+    k->queue_end = &k->queue_first;
     if (!tables_make(k)) {
         px_kernel_free(k);
         return PX_ENOMEM;
@@ -123,7 +124,7 @@ enum px_err px_kernel_new(const struct px_world *world, const struct px_kernel_c
 static void mailbox_free(struct px_env *mb)
 {
     struct px_kernel *k = mb->kernel;
-    for (uint32_t i = 0; i < k->n_contracts; i++) {
+    for (uint32_t i = 1; i <= k->n_contracts; i++) {
         kernel_release(k, mb->handlers[i],
                        k->contracts[i].contract->n_shapes * sizeof(px_handler_fn));
     }
@@ -134,11 +135,8 @@ static void mailbox_free(struct px_env *mb)
 
 static void drain_queue(struct px_kernel *k)
 {
-    for (int round = 0; round < 1000 && k->queue_first != NULL; round++) {
-        deliver_one(k); /* to mailboxes that are all gone: everything is thrown away */
-    }
     while (k->queue_first != NULL) {
-        deliver_one(k);
+        deliver_one(k); /* to mailboxes that are all gone: everything is thrown away */
     }
 }
 
@@ -160,7 +158,7 @@ void px_kernel_free(struct px_kernel *take_kernel)
     for (uint32_t i = 1; i <= k->n_mailboxes; i++) {
         mailbox_free(&k->mailboxes[i]);
     }
-    for (uint32_t i = 0; i < k->n_contracts; i++) {
+    for (uint32_t i = 1; i <= k->n_contracts; i++) {
         kernel_release(k, k->contracts[i].methods,
                        k->contracts[i].contract->n_shapes * sizeof(struct method));
     }
@@ -267,7 +265,7 @@ enum px_err px_kernel_allow(struct px_kernel *kernel, px_addr from, uint8_t cont
         to > kernel->n_mailboxes) {
         return PX_EINVAL;
     }
-    kernel->caps[from * kernel->caps_stride + to] |= UINT64_C(1) << (slot - 1);
+    kernel->caps[from * kernel->caps_stride + to] |= UINT64_C(1) << slot;
     return PX_EOK;
 }
 
@@ -275,7 +273,7 @@ void px_kernel_deny(struct px_kernel *kernel, px_addr from, uint8_t contract, px
 {
     uint32_t slot = kernel->slot_of[contract];
     if (slot != 0 && from <= kernel->n_mailboxes && to <= kernel->n_mailboxes) {
-        kernel->caps[from * kernel->caps_stride + to] &= ~(UINT64_C(1) << (slot - 1));
+        kernel->caps[from * kernel->caps_stride + to] &= ~(UINT64_C(1) << slot);
     }
 }
 
@@ -288,7 +286,7 @@ static enum px_err handlers_make(struct px_env *mb)
         if (kernel_method(k, h->method) == NULL) {
             return PX_EINVAL;
         }
-        uint32_t slot = k->slot_of[h->method >> 8] - 1u;
+        uint32_t slot = k->slot_of[h->method >> 8];
         if (mb->handlers[slot] == NULL) {
             mb->handlers[slot] =
                 alloc_zeroed(k, k->contracts[slot].contract->n_shapes * sizeof(px_handler_fn));
@@ -304,7 +302,7 @@ static enum px_err handlers_make(struct px_env *mb)
 static uint64_t stacking_bits(const struct px_kernel *k)
 {
     uint64_t bits = 0;
-    for (uint32_t i = 0; i < k->n_contracts; i++) {
+    for (uint32_t i = 1; i <= k->n_contracts; i++) {
         bits |= (k->contracts[i].contract->flags & PX_CONTRACT_STACKS) != 0 ? UINT64_C(1) << i : 0;
     }
     return bits;

@@ -62,6 +62,7 @@ struct px_block {
     uint8_t *cur, *lim; /* free part of the arena */
     struct px_slice *slices;
     struct px_ext *ext;
+    struct px_block *next_free;
     uint64_t payload_len;
     struct px_slice first_slices[2];
 };
@@ -98,6 +99,8 @@ struct px_piece {
 
 /* ---- calls ---- */
 
+struct method;
+
 struct px_call {
     px_handle id;               /* of this use of the entry */
     struct px_call *next;       /* free list, or bucket of its link */
@@ -110,7 +113,7 @@ struct px_call {
     px_peer callee; /* as stamped when it was sent */
     px_addr asker;
     uint16_t method;
-    uint8_t shape;
+    const struct method *info; /* of `method` */
     bool used, final, delivered, replied;
     bool inbound; /* the asker is (or was) behind a link */
     struct px_kernel *kernel;
@@ -171,6 +174,7 @@ struct method {
 struct contract_slot {
     const struct px_contract *contract;
     struct method *methods;
+    uint32_t n_methods;
 };
 
 /* ---- timers ---- */
@@ -200,8 +204,8 @@ struct post {
 };
 
 struct px_kernel {
-    uint8_t slot_of[256]; /* contract number to slot + 1; 0: unknown */
-    struct px_msg *queue_first, *queue_last;
+    uint8_t slot_of[256]; /* contract number to slot; 0: unknown, and no capability has that bit */
+    struct px_msg *queue_first, **queue_end;
     uint32_t queued;
     uint32_t trace_mask;
     uint64_t trace_next;
@@ -216,7 +220,7 @@ struct px_kernel {
     struct px_piece *free_pieces;
     struct px_block *spare;
     struct contract_slot contracts[CONTRACTS_MAX];
-    uint32_t n_contracts;
+    uint32_t n_contracts; /* slots 1..n_contracts */
     struct px_kernel_config config;
     struct px_world world;
 
@@ -246,6 +250,41 @@ struct px_kernel {
 
 enum { CALLS_A_CHUNK = 64 };
 
+/* ---- what every message goes through ---- */
+
+static inline void trace_message(struct px_kernel *k, const struct px_msg *m,
+                                 enum px_trace_outcome outcome)
+{
+    k->trace[k->trace_next++ & k->trace_mask] = (struct px_trace){
+        .at_us = k->now_us,
+        .about = m->call != 0 ? m->call : m->tag,
+        .bytes = m->block != NULL ? (uint32_t)m->block->payload_len : 0,
+        .from = PX_PEER_ADDR(m->from),
+        .to = m->to,
+        .method = m->method,
+        .kind = m->kind,
+        .status = (uint8_t)m->status,
+        .outcome = (uint8_t)outcome,
+        .link = m->from >> ADDR_BITS != 0,
+    };
+}
+
+static inline void queue_push(struct px_kernel *k, struct px_msg *m)
+{
+    m->next = NULL;
+    *k->queue_end = m;
+    k->queue_end = &m->next;
+    k->queued++;
+}
+
+/* What is known of a method; NULL: nothing. */
+static inline const struct method *kernel_method(const struct px_kernel *k, uint16_t method)
+{
+    const struct contract_slot *c = &k->contracts[k->slot_of[method >> 8]];
+    uint32_t index = method & 0xffu;
+    return index < c->n_methods ? &c->methods[index] : NULL;
+}
+
 /* memory (kernel.c) */
 void *kernel_alloc(struct px_kernel *k, size_t len);
 void kernel_release(struct px_kernel *k, void *mem, size_t len);
@@ -270,14 +309,12 @@ void slice_shrink(struct px_env *env, struct px_slice *slice);
 void buf_free_lists(struct px_kernel *k);
 
 /* send.c */
-void queue_push(struct px_kernel *k, struct px_msg *m);
 void queue_embedded(struct px_kernel *k, struct px_msg *m);
 bool send_allowed(const struct px_kernel *k, px_addr from, uint16_t method, px_addr to);
 bool send_tell_lost(struct px_env *from, struct px_msg *m);
 struct px_msg *reserve_get(struct px_kernel *k);
 bool mailbox_is_there(const struct px_env *mb);
 px_peer mailbox_peer(const struct px_env *mb);
-const struct method *kernel_method(const struct px_kernel *k, uint16_t method);
 
 /* call.c */
 struct px_call *call_find(const struct px_kernel *k, px_call_id id);
@@ -317,7 +354,6 @@ void post_run(struct px_kernel *k);
 void post_discard(struct px_kernel *k);
 
 /* trace.c */
-void trace_message(struct px_kernel *k, const struct px_msg *m, enum px_trace_outcome outcome);
 struct px_kernel *trace_enter(struct px_kernel *k);
 void trace_leave(struct px_kernel *previous);
 

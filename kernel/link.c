@@ -222,7 +222,7 @@ static struct px_call *inbound_get(struct px_link *link, const struct method *in
     c->callee = PX_PEER_LOCAL(wire->mailbox);
     c->wire_id = wire->id;
     c->method = wire->method;
-    c->shape = info != NULL ? info->shape : 0;
+    c->info = info;
     c->deadline_at_us = wire->deadline_ms == 0 ? PX_NEVER : k->now_us + PX_MS(wire->deadline_ms);
     c->next = *bucket(link, wire->id);
     *bucket(link, wire->id) = c;
@@ -314,9 +314,8 @@ static enum px_err answer_in(struct px_link *link, const struct px_wire *wire,
         (void)call_answer(c, from, &c->reply, wire->status, PX_KIND_REPLY);
         return PX_EOK;
     }
-    const struct method *info = kernel_method(k, c->method);
     struct px_msg *m = NULL;
-    enum px_err err = envelope_in(link, info->output, wire, payload, &m);
+    enum px_err err = envelope_in(link, c->info->output, wire, payload, &m);
     if (err != PX_EOK) {
         call_end(c, err == PX_ENOMEM ? PX_NO_MEMORY : PX_INTERNAL);
         return err == PX_ENOMEM ? PX_EOK : err;

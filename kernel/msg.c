@@ -6,29 +6,45 @@ static const uint32_t class_sizes[N_BLOCK_CLASSES] = {512,  1024,  2048,  4096,
 
 enum { CLASS_LARGEST = N_BLOCK_CLASSES - 1 };
 
+/* The sizes are powers of two but for the last. */
 static uint8_t class_for(size_t len)
 {
-    uint8_t class = 0;
-    while (class < CLASS_LARGEST && class_sizes[class] < len) {
-        class ++;
+    if (len <= 512) {
+        return 0;
     }
-    return class;
+    return len > 32768 ? CLASS_LARGEST : (uint8_t)(64 - 9 - __builtin_clzll(len - 1));
 }
 
-static void *class_alloc(struct px_kernel *k, uint8_t class)
+/* Everything of a block that is the same whenever it is taken from its free list. */
+static void block_setup(struct px_kernel *k, struct px_block *b, uint8_t class)
+{
+    memset(b, 0, sizeof *b);
+    b->env.block = b;
+    b->env.body = (uint8_t *)b + BODY_OFFSET;
+    b->kernel = k;
+    b->class = class;
+    b->slices = b->first_slices;
+    b->slices_cap = 2;
+    b->lim = (uint8_t *)b + class_sizes[class];
+}
+
+static struct px_block *class_alloc(struct px_kernel *k, uint8_t class)
 {
     struct px_block *b = k->free_blocks[class];
     if (KERNEL_LIKELY(b != NULL)) {
-        k->free_blocks[class] = (struct px_block *)(void *)b->env.next;
+        k->free_blocks[class] = b->next_free;
         return b;
     }
-    return kernel_alloc(k, class_sizes[class]);
+    b = kernel_alloc(k, class_sizes[class]);
+    if (b != NULL) {
+        block_setup(k, b, class);
+    }
+    return b;
 }
 
-static void class_free(struct px_kernel *k, void *mem, uint8_t class)
+static void class_free(struct px_kernel *k, struct px_block *b, uint8_t class)
 {
-    struct px_block *b = mem;
-    b->env.next = (struct px_msg *)(void *)k->free_blocks[class];
+    b->next_free = k->free_blocks[class];
     k->free_blocks[class] = b;
 }
 
@@ -48,39 +64,21 @@ void msg_free_lists(struct px_kernel *k)
 
 /* ---- making ---- */
 
-static void block_init(struct px_kernel *k, struct px_block *b, uint8_t class, size_t body_len)
-{
-    b->env.flags = 0;
-    b->env.holds = 0;
-    b->env.block = b;
-    b->kernel = k;
-    b->refs = 1;
-    b->class = class;
-    b->flags = 0;
-    b->n_slices = 0;
-    b->slices_cap = 2;
-    b->slices = b->first_slices;
-    b->ext = NULL;
-    b->payload_len = 0;
-    b->cur = (uint8_t *)b + BODY_OFFSET + ((body_len + 7) & ~(size_t)7);
-    b->lim = (uint8_t *)b + class_sizes[class];
-    b->env.body = (uint8_t *)b + BODY_OFFSET;
-}
-
 static struct px_block *block_new(struct px_env *env, size_t body_len, size_t arena_len)
 {
     struct px_kernel *k = env->kernel;
     PX_ASSERT(body_len + arena_len <= ARENA_MAX + 4096u);
-    uint8_t class = class_for(BODY_OFFSET + body_len + 8 + arena_len);
-    struct px_block *b = class_alloc(k, class);
+    struct px_block *b = class_alloc(k, class_for(BODY_OFFSET + body_len + 8 + arena_len));
     if (KERNEL_LIKELY(b != NULL)) {
-        block_init(k, b, class, body_len);
         k->n_blocks++;
     } else {
         b = k->spare;
-        block_init(k, b, CLASS_LARGEST, body_len);
+        block_setup(k, b, CLASS_LARGEST);
         b->flags = BLOCK_SPARE;
     }
+    b->refs = 1;
+    b->env.flags = 0;
+    b->cur = (uint8_t *)b + BODY_OFFSET + ((body_len + 7) & ~(size_t)7);
     return b;
 }
 
@@ -104,7 +102,7 @@ static void arena_grow(struct px_block *b, size_t len)
     PX_ASSERT(len <= ARENA_MAX);
     if ((b->flags & (BLOCK_SPARE | BLOCK_POISONED)) == 0) {
         uint8_t class = class_for(sizeof(struct px_ext) + len);
-        struct px_ext *ext = class_alloc(k, class);
+        struct px_ext *ext = (void *)class_alloc(k, class);
         if (ext != NULL) {
             ext->next = b->ext;
             ext->class = class;
@@ -151,22 +149,38 @@ void px_msg_put(void *body, ProtobufCBinaryData *ret, const void *data, size_t l
     }
 }
 
-static void block_free(struct px_block *b)
+/* Drops what a block has beyond its fresh state. */
+static void block_clean(struct px_block *b)
 {
-    struct px_kernel *k = b->kernel;
     for (uint32_t i = 0; i < b->n_slices; i++) {
         buf_unref(b->slices[i].buf);
     }
     b->n_slices = 0;
+    b->payload_len = 0;
+    b->flags = 0;
+    b->slices = b->first_slices;
+    b->slices_cap = 2;
+    b->lim = (uint8_t *)b + class_sizes[b->class];
     while (b->ext != NULL) {
         struct px_ext *ext = b->ext;
+        uint8_t class = (uint8_t)ext->class;
         b->ext = ext->next;
-        class_free(k, ext, (uint8_t)ext->class);
+        block_setup(b->kernel, (void *)ext, class);
+        class_free(b->kernel, (void *)ext, class);
     }
-    if ((b->flags & BLOCK_SPARE) == 0) {
-        k->n_blocks--;
-        class_free(k, b, b->class);
+}
+
+static void block_free(struct px_block *b)
+{
+    if ((b->n_slices | b->flags) != 0 || b->ext != NULL) {
+        bool spare = (b->flags & BLOCK_SPARE) != 0;
+        block_clean(b);
+        if (spare) {
+            return;
+        }
     }
+    b->kernel->n_blocks--;
+    class_free(b->kernel, b, b->class);
 }
 
 void block_unref(struct px_block *b)

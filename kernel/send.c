@@ -1,24 +1,12 @@
 /* send.c - from a body to the queue: capability, type, bounds, and what happens when it is lost. */
 #include "kernel_impl.h"
 
-const struct method *kernel_method(const struct px_kernel *k, uint16_t method)
-{
-    uint32_t slot = k->slot_of[method >> 8];
-    if (slot == 0) {
-        return NULL;
-    }
-    const struct contract_slot *c = &k->contracts[slot - 1];
-    uint32_t index = method & 0xffu;
-    return index < c->contract->n_shapes ? &c->methods[index] : NULL;
-}
-
 bool send_allowed(const struct px_kernel *k, px_addr from, uint16_t method, px_addr to)
 {
-    uint32_t slot = k->slot_of[method >> 8];
-    if (slot == 0 || from == 0 || from > k->n_mailboxes || to == 0 || to > k->n_mailboxes) {
+    if (from > k->n_mailboxes || to > k->n_mailboxes) {
         return false;
     }
-    return (k->caps[from * k->caps_stride + to] >> (slot - 1) & 1u) != 0;
+    return (k->caps[from * k->caps_stride + to] >> k->slot_of[method >> 8] & 1u) != 0;
 }
 
 bool mailbox_is_there(const struct px_env *mb)
@@ -32,18 +20,6 @@ px_peer mailbox_peer(const struct px_env *mb)
         return 0;
     }
     return mb->link == NULL ? PX_PEER_LOCAL(mb->self) : px_link_peer(mb->link, mb->self);
-}
-
-void queue_push(struct px_kernel *k, struct px_msg *m)
-{
-    m->next = NULL;
-    if (k->queue_last != NULL) {
-        k->queue_last->next = m;
-    } else {
-        k->queue_first = m;
-    }
-    k->queue_last = m;
-    k->queued++;
 }
 
 void queue_embedded(struct px_kernel *k, struct px_msg *m)
@@ -122,8 +98,7 @@ static bool send_envelope(struct px_env *env, struct px_msg *m, px_addr to, uint
     m->to = to;
     m->method = method;
     m->kind = PX_KIND_ONEWAY;
-    uint32_t slot = k->slot_of[method >> 8];
-    if (slot == 0 || to > k->n_mailboxes || (env->caps[to] >> (slot - 1) & 1u) == 0) {
+    if (to > k->n_mailboxes || (env->caps[to] >> k->slot_of[method >> 8] & 1u) == 0) {
         return refuse(env, m, PX_TRACE_DENIED);
     }
     PX_ASSERT(type_fits(k, method, m->body));

@@ -18,21 +18,6 @@ void trace_leave(struct px_kernel *previous)
     current = previous;
 }
 
-void trace_message(struct px_kernel *k, const struct px_msg *m, enum px_trace_outcome outcome)
-{
-    struct px_trace *t = &k->trace[k->trace_next++ & k->trace_mask];
-    t->at_us = k->now_us;
-    t->about = m->call != 0 ? m->call : m->tag;
-    t->bytes = m->block != NULL ? (uint32_t)m->block->payload_len : 0;
-    t->from = PX_PEER_ADDR(m->from);
-    t->to = m->to;
-    t->method = m->method;
-    t->kind = m->kind;
-    t->status = (uint8_t)m->status;
-    t->outcome = (uint8_t)outcome;
-    t->link = m->from >> ADDR_BITS != 0;
-}
-
 size_t px_trace_read(const struct px_kernel *kernel, struct px_trace *ret, size_t max)
 {
     uint64_t have =
@@ -111,8 +96,8 @@ static void dump_record(const struct px_kernel *k, const struct px_trace *t)
     line_pair(&l, "from", k->mailboxes[t->from <= k->n_mailboxes ? t->from : 0].name, 0);
     line_pair(&l, "to", k->mailboxes[t->to <= k->n_mailboxes ? t->to : 0].name, 0);
     uint32_t slot = k->slot_of[t->method >> 8];
-    if (slot != 0 && kernel_method(k, t->method) != NULL) {
-        const ProtobufCServiceDescriptor *d = k->contracts[slot - 1].contract->descriptor;
+    if (kernel_method(k, t->method) != NULL) {
+        const ProtobufCServiceDescriptor *d = k->contracts[slot].contract->descriptor;
         line_pair(&l, "method", d->name, 0);
         line_text(&l, ".");
         line_text(&l, d->methods[t->method & 0xffu].name);

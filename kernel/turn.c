@@ -33,20 +33,25 @@ static void forward(struct px_kernel *k, struct px_env *mb, struct px_msg *m)
     link->dirty = k->links_dirty = true;
 }
 
-static void run_handler(struct px_kernel *k, struct px_env *mb, struct px_msg *m)
+/* Nobody handles this method. */
+static void run_nothing(struct px_kernel *k, struct px_env *mb, const struct px_msg *m)
 {
-    uint32_t slot = k->slot_of[m->method >> 8];
-    const px_handler_fn *fns = slot == 0 ? NULL : mb->handlers[slot - 1];
-    px_handler_fn fn = fns == NULL ? NULL : fns[m->method & 0xffu];
-    if (fn != NULL) {
-        k->deliveries++;
-        fn(mb->state, m);
-        return;
-    }
     trace_message(k, m, PX_TRACE_NOBODY);
     if (m->kind == PX_KIND_CALL) {
         px_reply_status(mb, m, PX_UNSUPPORTED);
     }
+}
+
+static void run_handler(struct px_kernel *k, struct px_env *mb, const struct px_msg *m)
+{
+    const px_handler_fn *fns = mb->handlers[k->slot_of[m->method >> 8]];
+    px_handler_fn fn = fns == NULL ? NULL : fns[m->method & 0xffu];
+    if (fn == NULL) {
+        run_nothing(k, mb, m);
+        return;
+    }
+    k->deliveries++;
+    fn(mb->state, m);
 }
 
 static void run_more(struct px_kernel *k, struct px_env *mb, const struct px_msg *m)
@@ -131,7 +136,9 @@ static void drop_undelivered(struct px_kernel *k, const struct px_msg *m)
 
 static void hand_over(struct px_kernel *k, struct px_env *mb, struct px_msg *m)
 {
-    if (m->kind == PX_KIND_GONE || m->kind == PX_KIND_BACK) {
+    if (KERNEL_LIKELY(m->kind == PX_KIND_ONEWAY && mb->kind == MAILBOX_SERVICE && mb->alive)) {
+        run_handler(k, mb, m);
+    } else if (m->kind == PX_KIND_GONE || m->kind == PX_KIND_BACK) {
         spread(k, m);
     } else if (!mb->alive) {
         drop_undelivered(k, m);
@@ -146,8 +153,6 @@ static void hand_over(struct px_kernel *k, struct px_env *mb, struct px_msg *m)
             }
             mb->record(mb->record_ctx, m);
         }
-    } else if (m->kind == PX_KIND_ONEWAY) {
-        run_handler(k, mb, m);
     } else if (m->kind == PX_KIND_CALL) {
         struct px_call *c = call_find(k, m->call);
         if (c != NULL && !c->final && c->callee == PX_PEER_LOCAL(mb->self)) {
@@ -176,10 +181,9 @@ void deliver_one(struct px_kernel *k)
     struct px_msg *m = k->queue_first;
     k->queue_first = m->next;
     if (m->next == NULL) {
-        k->queue_last = NULL;
+        k->queue_end = &k->queue_first;
     }
     k->queued--;
-    m->next = NULL;
     m->flags |= MSG_BORROWED;
     hand_over(k, &k->mailboxes[m->to], m);
     m->flags &= (uint8_t)~MSG_BORROWED;
