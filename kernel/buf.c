@@ -15,7 +15,7 @@ static uint8_t buf_class(size_t cap)
 static size_t class_cap(uint8_t class)
 {
     static const size_t caps[N_BUF_CLASSES] = {PX_BUF_SMALL, PX_BUF_MEDIUM, PX_BUF_LARGE,
-                                               PX_BUF_HUGE};
+                                               PX_BUF_HUGE, 0};
     return caps[class];
 }
 
@@ -49,24 +49,33 @@ void buf_disown(struct px_buf *buf)
     env->n_bufs--;
 }
 
-static struct px_buf *buf_alloc(struct px_kernel *k, size_t cap)
+static struct px_buf *buf_make(struct px_kernel *k, size_t cap, uint8_t class)
 {
-    uint8_t class = buf_class(cap);
-    struct px_buf *buf = class == BUF_CLASS_NONE ? NULL : k->free_bufs[class];
+    struct px_buf *buf = kernel_alloc(k, BUF_HEAD + cap);
     if (buf != NULL) {
-        k->free_bufs[class] = buf->next;
-    } else {
-        size_t real = class == BUF_CLASS_NONE ? cap : class_cap(class);
-        buf = kernel_alloc(k, BUF_HEAD + real);
-        if (buf == NULL) {
-            return NULL;
-        }
-        *buf = (struct px_buf){.kernel = k, .cap = real, .fd = -1, .class = class};
+        *buf = (struct px_buf){.kernel = k, .cap = cap, .fd = -1, .refs = 1, .class = class};
         buf->data = (uint8_t *)buf + BUF_HEAD;
+        k->n_bufs++;
     }
+    return buf;
+}
+
+static struct px_buf *class_get(struct px_kernel *k, uint8_t class)
+{
+    struct px_buf *buf = k->free_bufs[class];
+    if (buf == NULL) {
+        return buf_make(k, class_cap(class), class);
+    }
+    k->free_bufs[class] = buf->next;
     buf->refs = 1;
     k->n_bufs++;
     return buf;
+}
+
+static struct px_buf *buf_alloc(struct px_kernel *k, size_t cap)
+{
+    uint8_t class = buf_class(cap);
+    return class == BUF_CLASS_NONE ? buf_make(k, cap, class) : class_get(k, class);
 }
 
 struct px_buf *px_buf_new(struct px_env *env, size_t cap)
@@ -81,16 +90,13 @@ struct px_buf *px_buf_new(struct px_env *env, size_t cap)
 
 struct px_buf *px_buf_from_fd(struct px_env *env, int take_fd, void (*close_fd)(int fd))
 {
-    struct px_buf *buf = kernel_alloc(env->kernel, sizeof *buf);
+    struct px_buf *buf = class_get(env->kernel, BUF_CLASS_FILE);
     if (buf == NULL) {
         return NULL;
     }
-    *buf = (struct px_buf){.kernel = env->kernel,
-                           .fd = take_fd,
-                           .close_fd = close_fd,
-                           .refs = 1,
-                           .class = BUF_CLASS_NONE};
-    env->kernel->n_bufs++;
+    buf->data = NULL;
+    buf->fd = take_fd;
+    buf->close_fd = close_fd;
     buf_own(env, buf);
     return buf;
 }
@@ -128,12 +134,10 @@ void buf_unref(struct px_buf *buf)
     struct px_kernel *k = buf->kernel;
     PX_ASSERT(buf->owner == NULL);
     k->n_bufs--;
-    if (buf->data == NULL) {
-        if (buf->close_fd != NULL) {
-            buf->close_fd(buf->fd);
-        }
-        kernel_release(k, buf, sizeof *buf);
-    } else if (buf->class == BUF_CLASS_NONE) {
+    if (buf->data == NULL && buf->close_fd != NULL) {
+        buf->close_fd(buf->fd);
+    }
+    if (buf->class == BUF_CLASS_NONE) {
         kernel_release(k, buf, BUF_HEAD + buf->cap);
     } else {
         buf->next = k->free_bufs[buf->class];
@@ -389,6 +393,8 @@ bool px_msg_take_payload(const struct px_msg *msg, struct px_chain *chain)
         }
         b->n_slices = 0;
         b->payload_len = 0;
+        b->slices = b->first_slices;
+        b->slices_cap = 2;
     }
     px_chain_join(chain, &taken);
     return true;

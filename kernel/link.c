@@ -15,6 +15,12 @@ struct px_env *px_link_env(struct px_link *link)
     return &link->env;
 }
 
+/* Half the reserve is for this kernel's own: a hostile link cannot use it up. */
+static struct px_msg *reserve_for_link(struct px_kernel *k)
+{
+    return k->n_reserve > RESERVE_ENVELOPES / 2 ? reserve_get(k) : NULL;
+}
+
 /* ---- calls that came in, by the asker's id ---- */
 
 static struct px_call **bucket(struct px_link *link, uint64_t wire_id)
@@ -173,7 +179,7 @@ static enum px_err oneway_in(struct px_link *link, const struct method *info,
         msg_done(m);
         return PX_EOK;
     }
-    if (err == PX_EINVAL) {
+    if (err == PX_EINVAL && k->n_reserve > RESERVE_ENVELOPES / 2) {
         struct px_msg lost = {.from = px_link_peer(link, wire->sender),
                               .to = wire->mailbox,
                               .method = wire->method,
@@ -192,7 +198,7 @@ static enum px_err oneway_in(struct px_link *link, const struct method *info,
 
 static enum px_err lost_in(struct px_link *link, const struct px_wire *wire)
 {
-    struct px_msg *m = reserve_get(link->kernel);
+    struct px_msg *m = reserve_for_link(link->kernel);
     if (m == NULL) {
         return PX_ENOMEM;
     }
@@ -232,7 +238,7 @@ static struct px_call *inbound_get(struct px_link *link, const struct method *in
 /* There is no entry for a call: it is answered all the same. */
 static enum px_err call_refuse(struct px_link *link, const struct px_wire *wire)
 {
-    struct px_msg *m = reserve_get(link->kernel);
+    struct px_msg *m = reserve_for_link(link->kernel);
     if (m == NULL) {
         return PX_ENOMEM;
     }
@@ -316,9 +322,11 @@ static enum px_err answer_in(struct px_link *link, const struct px_wire *wire,
     }
     struct px_msg *m = NULL;
     enum px_err err = envelope_in(link, c->info->output, wire, payload, &m);
+    if (err == PX_EINVAL) {
+        call_end(c, PX_INTERNAL);
+    }
     if (err != PX_EOK) {
-        call_end(c, err == PX_ENOMEM ? PX_NO_MEMORY : PX_INTERNAL);
-        return err == PX_ENOMEM ? PX_EOK : err;
+        return err;
     }
     (void)call_answer(c, from, m, item ? PX_OK : wire->status, (uint8_t)wire->kind);
     return PX_EOK;
@@ -335,16 +343,17 @@ static enum px_err control_in(struct px_link *link, const struct px_wire *wire)
         call_reset_asker(c, wire->status);
         return PX_EOK;
     }
-    struct px_msg *m = c->final ? NULL : reserve_get(k);
-    if (m != NULL) {
-        m->kind = PX_KIND_MORE;
-        m->call = c->id;
-        m->tag = wire->deadline_ms;
-        m->to = PX_PEER_ADDR(c->callee);
-        m->from = px_link_peer(link, wire->sender);
-        m->method = c->method;
-        queue_push(k, m);
+    struct px_msg *m = c->final ? NULL : reserve_for_link(k);
+    if (m == NULL) {
+        return c->final ? PX_EOK : PX_ENOMEM;
     }
+    m->kind = PX_KIND_MORE;
+    m->call = c->id;
+    m->tag = wire->deadline_ms;
+    m->to = PX_PEER_ADDR(c->callee);
+    m->from = px_link_peer(link, wire->sender);
+    m->method = c->method;
+    queue_push(k, m);
     return PX_EOK;
 }
 

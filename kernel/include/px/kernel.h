@@ -33,7 +33,7 @@ void px_kernel_free(struct px_kernel *take_kernel);
 /* ---- assembling (before px_kernel_start, except where said) ---- */
 
 /* Makes a contract known. Twice is fine. EINVAL: shapes do not match the descriptor, or the number
- * is another's. ELIMIT: more than 64 contracts. */
+ * is another's. ELIMIT: more than 63 contracts. */
 PX_MUST_USE enum px_err px_kernel_contract(struct px_kernel *kernel,
                                            const struct px_contract *contract);
 /* Adds a service as mailbox `name` (NULL: service->name). `config`: a message of service->config,
@@ -80,7 +80,8 @@ void px_kernel_wake(struct px_kernel *kernel);
 /* Ends a service as if its process had died: its calls end, pools, timers, holds, chains and
  * buffers are reclaimed, everyone else gets one Gone. */
 void px_service_kill(struct px_kernel *kernel, px_addr addr);
-/* Starts a killed service again with a zeroed state. */
+/* Starts a killed service again with a zeroed state. ESTATE: it lives, or its Gone is still queued
+ * (one turn later it is not). */
 PX_MUST_USE enum px_err px_service_restart(struct px_kernel *kernel, px_addr addr);
 
 /* ---- for hosts and transports ---- */

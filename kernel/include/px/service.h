@@ -35,7 +35,8 @@ struct px_service {
     enum px_err (*init)(void *state, struct px_env *env);
     /* The final reply or an item (msg->kind) of a call of ours; msg->tag is the call's tag. */
     void (*reply)(void *state, const struct px_msg *msg);
-    /* A call to us ended before we answered it: `tag` is px_call_tag's. */
+    /* A call to us ended before we answered it, or our answer found no memory: `tag` is
+     * px_call_tag's. */
     void (*ended)(void *state, uint64_t tag, enum px_status reason);
     /* The asker of a stream call takes `n` more items. */
     void (*more)(void *state, uint64_t tag, uint32_t n);
