@@ -27,10 +27,43 @@ struct px_header {
     struct px_span value;
 };
 
+/* Take the next header if all its lengths are of one byte, as they nearly always are. False, and
+ * nothing taken, when they are not, at the end of the list and when something is wrong. */
+static inline bool px_header_list_next_small(struct px_bytes *in, struct px_header *ret_header)
+{
+    struct px_span rest = px_bytes_rest(in);
+    if (rest.len < 5) { /* tag, length, tag, length, a name of one byte */
+        return false;
+    }
+    const uint8_t *at = rest.ptr;
+    size_t len = at[1];
+    size_t name_len = at[3];
+    if (at[0] != PX_HEADER_LIST_FIELDS || len >= 0x80 || len > rest.len - 2 ||
+        at[2] != PX_HEADER_NAME || name_len == 0 || name_len + 2 > len) {
+        return false;
+    }
+    size_t value_part = len - 2 - name_len;
+    struct px_span value = {NULL, 0};
+    if (value_part > 0) {
+        if (value_part < 2 || at[4 + name_len] != PX_HEADER_VALUE ||
+            at[5 + name_len] != value_part - 2) {
+            return false;
+        }
+        value = px_span_of(at + 6 + name_len, value_part - 2);
+    }
+    ret_header->name = px_span_of(at + 4, name_len);
+    ret_header->value = value;
+    px_bytes_skip(in, 2 + len);
+    return true;
+}
+
 /* Take the next header. False at the end of the list, and when it is malformed: then `in->failed`
  * is set. */
 static inline bool px_header_list_next(struct px_bytes *in, struct px_header *ret_header)
 {
+    if (px_header_list_next_small(in, ret_header)) {
+        return true;
+    }
     if (px_bytes_left(in) == 0) {
         return false;
     }
@@ -103,8 +136,27 @@ static inline uint8_t *px_header_part_put(uint8_t *at, uint8_t tag, struct px_sp
 {
     *at++ = tag;
     at = px_varint_write(at, text.len);
-    memcpy(at, text.ptr, text.len);
+    px_copy_short(at, text.ptr, text.len);
     return at + text.len;
+}
+
+/* px_header_list_put for a header with a value whose lengths take one byte each. */
+static inline void px_header_list_put_small(struct px_bytes_out *out, struct px_span name,
+                                            struct px_span value)
+{
+    uint8_t *at = px_bytes_out_reserve(out, 6 + name.len + value.len);
+    if (at == NULL) {
+        return;
+    }
+    at[0] = PX_HEADER_LIST_FIELDS;
+    at[1] = (uint8_t)(4 + name.len + value.len);
+    at[2] = PX_HEADER_NAME;
+    at[3] = (uint8_t)name.len;
+    px_copy_short(at + 4, name.ptr, name.len);
+    at += 4 + name.len;
+    at[0] = PX_HEADER_VALUE;
+    at[1] = (uint8_t)value.len;
+    px_copy_short(at + 2, value.ptr, value.len);
 }
 
 /* Append one header, whole or not at all (then `out->overflow` is set). The name has at least one
@@ -112,6 +164,10 @@ static inline uint8_t *px_header_part_put(uint8_t *at, uint8_t tag, struct px_sp
 static inline void px_header_list_put(struct px_bytes_out *out, struct px_span name,
                                       struct px_span value)
 {
+    if (name.len + value.len <= PX_HEADER_SMALL_MAX && value.len > 0) {
+        px_header_list_put_small(out, name, value);
+        return;
+    }
     size_t inner = px_header_len(name.len, value.len);
     uint8_t *at = px_bytes_out_reserve(out, 1 + px_varint_len(inner) + inner);
     if (at == NULL) {
