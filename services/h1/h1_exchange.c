@@ -1,0 +1,481 @@
+/* h1_exchange.c - requests that are not answered yet, in order, and what the application says about
+ * them.
+ *
+ *     DUE --Respond, or an answer of ours, in its turn--> BODY --last byte--> DONE (forgotten at
+ * once) DUE --malformed body, too slow, application gone, Cancel--> replaced by one that is ours to
+ * answer BODY --the same--> the connection is reset
+ *
+ * Respond and Trailers that come before their turn are held; they carry no credited bytes. An
+ * exchange that ends before the application's first message waits for it, without a connection, to
+ * be able to say Ended.
+ */
+#include "h1_conn.h"
+
+static const struct px_state answer_table[H1_ANSWER_STATES] = {
+    [H1_ANSWER_DUE] = {"due", PX_TO(H1_ANSWER_BODY)},
+    [H1_ANSWER_BODY] = {"body", PX_TO(H1_ANSWER_DONE)},
+    [H1_ANSWER_DONE] = {"done", 0},
+};
+
+void h1_exch_answer(struct h1_exch *x, enum h1_answer answer)
+{
+    px_fsm_move(answer_table, &x->answer, (uint32_t)answer);
+}
+
+/* ---- coming and going ---- */
+
+struct h1_exch *h1_exch_new(struct h1_conn *c)
+{
+    struct h1_work *w = c->work;
+    struct h1_exch *x = px_pool_get(&c->h1->exchs);
+    if (x == NULL) {
+        px_count(c->h1->env, H1_COUNT_no_memory, 1);
+        h1_conn_reset(c, PX_NO_MEMORY);
+        return NULL;
+    }
+    x->conn = c;
+    x->minor = 1;
+    if (w->last == NULL) {
+        w->first = x;
+    } else {
+        w->last->next = x;
+    }
+    w->last = x;
+    w->n_exchs++;
+    return x;
+}
+
+static void ended_send(struct h1 *h1, const struct h1_exch *x, enum px_status status)
+{
+    Http__EndedExchange *m = px_msg_new(h1->env, &http__ended_exchange__descriptor);
+    m->status = (uint32_t)status;
+    (void)px_send(h1->env, h1->app, RESPONDER_ENDED, m, x->responder); /* lost: it is told */
+}
+
+static void held_release(struct h1_exch *x)
+{
+    px_msg_release(x->respond);
+    px_msg_release(x->trailers);
+    x->respond = x->trailers = NULL;
+}
+
+/* Ends the application's side; `x` is unlinked. If the application cannot be told yet, `x` waits
+ * for that. */
+static void exch_detach(struct h1 *h1, struct h1_exch *x, enum px_status reason)
+{
+    held_release(x);
+    if (x->responder != 0) {
+        ended_send(h1, x, reason);
+    } else if (px_pool_owner(&h1->exchs, x) != 0 && !x->heard) {
+        x->conn = NULL;
+        x->next = NULL;
+        return;
+    }
+    px_pool_put(&h1->exchs, x);
+}
+
+/* The first message about an exchange whose client has left. */
+static void orphan_end(struct h1 *h1, struct h1_exch *x)
+{
+    if (x->responder != 0) {
+        ended_send(h1, x, PX_RESET);
+    }
+    px_pool_put(&h1->exchs, x);
+}
+
+void h1_exch_cut_behind(struct h1_conn *c, struct h1_exch *x)
+{
+    struct h1_work *w = c->work;
+    struct h1_exch *next = x->next;
+    x->next = NULL;
+    w->last = x;
+    while (next != NULL) {
+        struct h1_exch *y = next;
+        next = y->next;
+        w->n_exchs--;
+        exch_detach(c->h1, y, PX_CANCELLED);
+    }
+}
+
+void h1_exch_end_all(struct h1_conn *c, enum px_status reason)
+{
+    struct h1_work *w = c->work;
+    if (w == NULL) {
+        return;
+    }
+    struct h1_exch *next = w->first;
+    w->first = w->last = w->reading = NULL;
+    w->n_exchs = 0;
+    while (next != NULL) {
+        struct h1_exch *x = next;
+        next = x->next;
+        exch_detach(c->h1, x, reason);
+    }
+}
+
+/* ---- failing ---- */
+
+void h1_exch_replace(struct h1_conn *c, struct h1_exch *x, uint16_t status, const char *text,
+                     enum px_status reason)
+{
+    struct h1_work *w = c->work;
+    struct h1_exch *y = x->answer == H1_ANSWER_DUE ? px_pool_get(&c->h1->exchs) : NULL;
+    if (y == NULL) {
+        h1_conn_reset(c, reason);
+        return;
+    }
+    *y = (struct h1_exch){.next = x->next, .conn = c, .own_status = status, .own_text = text};
+    y->minor = x->minor;
+    y->head_only = x->head_only;
+    y->abandoned = status == 0;
+    struct h1_exch **link = &w->first;
+    while (*link != x) {
+        link = &(*link)->next;
+    }
+    *link = y;
+    w->last = w->last == x ? y : w->last;
+    h1_exch_cut_behind(c, y);
+    exch_detach(c->h1, x, reason);
+    h1_input_end(c);
+}
+
+void h1_exch_fail(struct h1_conn *c, struct h1_exch *x, uint16_t status, const char *text,
+                  enum px_status reason)
+{
+    h1_exch_replace(c, x, status, text, reason);
+    h1_exch_advance(c);
+}
+
+void h1_exch_refuse(struct h1_conn *c, uint16_t status, const char *text)
+{
+    struct h1_exch *x = h1_exch_new(c);
+    if (x == NULL) {
+        return;
+    }
+    x->own_status = status;
+    x->own_text = text;
+    h1_input_end(c);
+    h1_exch_advance(c);
+}
+
+void h1_exch_broken(struct h1_conn *c, const char *why)
+{
+    px_count(c->h1->env, H1_COUNT_application_broken, 1);
+    h1_warn(c->h1, "application", why);
+    h1_conn_reset(c, PX_PROTOCOL);
+}
+
+/* ---- in order ---- */
+
+static void exch_pop(struct h1_conn *c)
+{
+    struct h1_work *w = c->work;
+    struct h1_exch *x = w->first;
+    w->first = x->next;
+    w->last = x->next == NULL ? NULL : w->last;
+    w->n_exchs--;
+    bool unread = w->reading == x;
+    exch_detach(c->h1, x, PX_OK);
+    if (unread) {
+        h1_body_drain(c);
+    }
+}
+
+/* The first in line has something to wait for: the application gets what it needs to go on. */
+static void exch_ready(struct h1_conn *c, struct h1_exch *x)
+{
+    struct h1_work *w = c->work;
+    struct h1 *h1 = c->h1;
+    if (x->answer == H1_ANSWER_BODY && !x->credit_given && x->responder != 0) {
+        Http__ExchangeCredit *m = px_msg_new(h1->env, &http__exchange_credit__descriptor);
+        m->bytes = px_credit_open(&x->credit, H1_RESPONSE_WINDOW);
+        x->credit_given = true;
+        if (!px_send(h1->env, h1->app, RESPONDER_CREDIT, m, x->responder)) {
+            h1_conn_reset(c, PX_NO_MEMORY);
+        }
+    } else if (x->expects && !x->continued && w->reading == x && x->answer == H1_ANSWER_DUE &&
+               x->body_credit > 0 && w->body_len == 0 && w->in.len == 0) {
+        x->continued = true; /* RFC 9110 10.1.1: the client may go on */
+        h1_response_inform(c, 100, px_span_of(NULL, 0));
+        if (c->work == w) {
+            h1_body_clock(c);
+        }
+    }
+}
+
+/* The answer of the first in line is due: writes it if it is there. */
+static bool exch_answer(struct h1_conn *c, struct h1_exch *x)
+{
+    if (x->abandoned) {
+        h1_input_end(c); /* it is the last one; Close follows what was sent before */
+        exch_pop(c);
+        return true;
+    }
+    if (x->own_status != 0) {
+        h1_response_own(c, x);
+        return true;
+    }
+    if (x->respond == NULL) {
+        exch_ready(c, x);
+        return false;
+    }
+    const struct px_msg *msg = x->respond;
+    x->respond = NULL;
+    h1_response_begin(c, x, msg);
+    px_msg_release(msg);
+    return true;
+}
+
+void h1_exch_advance(struct h1_conn *c)
+{
+    struct h1_work *w = c->work;
+    while (w != NULL && c->work == w && w->first != NULL) {
+        struct h1_exch *x = w->first;
+        if (x->answer == H1_ANSWER_DONE) {
+            exch_pop(c);
+        } else if (x->answer == H1_ANSWER_DUE) {
+            if (!exch_answer(c, x)) {
+                return;
+            }
+        } else if (x->trailers != NULL) {
+            const struct px_msg *msg = x->trailers;
+            const Http__TrailerFields *m = msg->body;
+            x->trailers = NULL;
+            h1_response_trailers(c, x, px_span_of(m->fields.data, m->fields.len));
+            px_msg_release(msg);
+        } else {
+            exch_ready(c, x);
+            return;
+        }
+    }
+}
+
+void h1_exch_settle(struct h1_conn *c)
+{
+    struct h1_exch *x = c->work->first;
+    uint64_t waits = h1_output_len(c->work);
+    if (x->unsent <= waits) {
+        return;
+    }
+    px_credit_settle(&x->credit, x->unsent - waits);
+    x->unsent = (uint32_t)waits;
+    uint32_t due = px_credit_due(&x->credit);
+    if (due > 0) {
+        Http__ExchangeCredit *m = px_msg_new(c->h1->env, &http__exchange_credit__descriptor);
+        m->bytes = due;
+        if (!px_send(c->h1->env, c->h1->app, RESPONDER_CREDIT, m, x->responder)) {
+            h1_conn_reset(c, PX_NO_MEMORY);
+        }
+    }
+}
+
+/* ---- what the application says ---- */
+
+/* A message about an exchange that is not there. Its sender may never have heard the end (it got
+ * the request from an earlier life of its own), so it is told; whoever has heard it knows the
+ * handle no more. */
+static void stranger_end(struct h1 *h1, const struct px_msg *msg, px_handle responder)
+{
+    if (responder != 0) {
+        Http__EndedExchange *m = px_msg_new(h1->env, &http__ended_exchange__descriptor);
+        m->status = PX_RESET;
+        (void)px_send(h1->env, PX_PEER_ADDR(msg->from), RESPONDER_ENDED, m, responder);
+    }
+}
+
+/* The exchange a message is about, if it has a client. The first message tells the application's
+ * handle. */
+static struct h1_exch *exch_at(struct h1 *h1, const struct px_msg *msg, px_handle responder)
+{
+    struct h1_exch *x = px_pool_at(&h1->exchs, msg);
+    if (x == NULL) {
+        stranger_end(h1, msg, responder);
+        return NULL;
+    }
+    x->responder = x->responder == 0 ? responder : x->responder;
+    x->heard = true;
+    if (x->conn == NULL) {
+        orphan_end(h1, x);
+        return NULL;
+    }
+    return x;
+}
+
+void h1_on_respond(void *state, const struct px_msg *msg)
+{
+    const Http__Response *m = msg->body;
+    struct h1_exch *x = exch_at(state, msg, m->responder);
+    if (x == NULL) {
+        return;
+    }
+    struct h1_conn *c = x->conn;
+    uint64_t len = px_msg_payload_len(msg);
+    if (x->answer != H1_ANSWER_DUE || x->respond != NULL) {
+        h1_exch_broken(c, "a second response");
+        return;
+    }
+    if (x->credit_given && !m->fin) {
+        (void)px_credit_open(&x->credit, H1_RESPONSE_WINDOW);
+    }
+    if (len > H1_RESPOND_FREE) {
+        if (x->credit_given && m->fin) {
+            (void)px_credit_open(&x->credit, H1_RESPONSE_WINDOW);
+        }
+        if (!px_credit_received(&x->credit, len - H1_RESPOND_FREE)) {
+            h1_exch_broken(c, "a response beyond its credit");
+            return;
+        }
+        x->unsent = (uint32_t)(len - H1_RESPOND_FREE);
+    }
+    if (x != c->work->first) {
+        x->respond = px_msg_hold(msg);
+        return;
+    }
+    h1_response_begin(c, x, msg);
+    h1_exch_advance(c);
+}
+
+void h1_on_app_data(void *state, const struct px_msg *msg)
+{
+    const Http__BodyBytes *m = msg->body;
+    struct h1_exch *x = exch_at(state, msg, 0);
+    if (x == NULL) {
+        return;
+    }
+    struct h1_conn *c = x->conn;
+    if (x->answer != H1_ANSWER_BODY) {
+        h1_exch_broken(c, "body without a response, or before its turn");
+    } else if (!px_credit_received(&x->credit, px_msg_payload_len(msg))) {
+        h1_exch_broken(c, "a response body beyond its credit");
+    } else {
+        h1_response_body(c, x, msg, m->fin);
+        h1_exch_advance(c);
+    }
+}
+
+void h1_on_app_trailers(void *state, const struct px_msg *msg)
+{
+    const Http__TrailerFields *m = msg->body;
+    struct h1_exch *x = exch_at(state, msg, 0);
+    if (x == NULL) {
+        return;
+    }
+    struct h1_conn *c = x->conn;
+    if (x->answer == H1_ANSWER_BODY) {
+        h1_response_trailers(c, x, px_span_of(m->fields.data, m->fields.len));
+        h1_exch_advance(c);
+    } else if (x->respond != NULL && x->trailers == NULL &&
+               !((const Http__Response *)x->respond->body)->fin) {
+        x->trailers = px_msg_hold(msg);
+    } else {
+        h1_exch_broken(c, "trailers without a response");
+    }
+}
+
+void h1_on_inform(void *state, const struct px_msg *msg)
+{
+    struct h1 *h1 = state;
+    const Http__InterimResponse *m = msg->body;
+    struct h1_exch *x = px_pool_at(&h1->exchs, msg);
+    if (x == NULL || x->conn == NULL) {
+        return;
+    }
+    struct h1_conn *c = x->conn;
+    bool sane = m->status >= 102 && m->status <= 199;
+    if (!sane || x->answer != H1_ANSWER_DUE || x != c->work->first || x->minor == 0 ||
+        x->informs == H1_INFORM_MAX) {
+        px_count(h1->env, H1_COUNT_inform_max, 1);
+        return; /* the client can do without */
+    }
+    x->informs++;
+    h1_response_inform(c, (uint16_t)m->status, px_span_of(m->fields.data, m->fields.len));
+}
+
+void h1_on_app_credit(void *state, const struct px_msg *msg)
+{
+    const Http__ExchangeCredit *m = msg->body;
+    struct h1_exch *x = exch_at(state, msg, m->responder);
+    if (x == NULL) {
+        return;
+    }
+    struct h1_conn *c = x->conn;
+    struct h1_work *w = c->work;
+    x->body_credit += m->bytes;
+    if (w->reading != x) {
+        return;
+    }
+    if (w->first == x) {
+        exch_ready(c, x);
+    }
+    if (c->work == w && w->in.len > 0) {
+        h1_input_pump(c);
+    }
+}
+
+void h1_on_app_cancel(void *state, const struct px_msg *msg)
+{
+    const Http__CancelExchange *m = msg->body;
+    struct h1_exch *x = exch_at(state, msg, m->responder);
+    if (x != NULL) {
+        h1_exch_fail(x->conn, x, 0, "", PX_CANCELLED);
+    }
+}
+
+/* ---- the application goes ---- */
+
+static bool respond_is_whole(const struct h1_exch *x)
+{
+    return x->respond != NULL &&
+           (x->trailers != NULL || ((const Http__Response *)x->respond->body)->fin);
+}
+
+static void exch_app_gone(struct h1 *h1, struct h1_exch *x)
+{
+    struct h1_conn *c = x->conn;
+    x->responder = 0;
+    (void)px_pool_issue(&h1->exchs, x, 0);
+    if (c == NULL) {
+        px_pool_put(&h1->exchs, x);
+        return;
+    }
+    if (x->answer == H1_ANSWER_BODY) {
+        h1_conn_reset(c, PX_SERVICE_GONE);
+        return;
+    }
+    if (!respond_is_whole(x)) {
+        held_release(x);
+        px_count(h1->env, H1_COUNT_refused_503, 1);
+        x->own_status = 503;
+        x->own_text = "whoever was to answer is gone";
+    }
+    if (c->work->reading == x) {
+        h1_body_drain(c);
+    }
+    h1_exch_advance(c);
+}
+
+void h1_exch_app_gone(struct h1 *h1, px_peer peer)
+{
+    /* One connection's exchanges may end together: the walk goes by index, not by neighbour. */
+    struct h1_exch *x = NULL;
+    while ((x = px_pool_next(&h1->exchs, x)) != NULL) {
+        if (px_pool_owner(&h1->exchs, x) == peer) {
+            exch_app_gone(h1, x);
+        }
+    }
+}
+
+void h1_exch_lost(struct h1 *h1, px_peer from, px_handle handle)
+{
+    struct h1_exch *x = px_pool_own(&h1->exchs, handle);
+    if (x == NULL || px_pool_owner(&h1->exchs, x) != from) {
+        return;
+    }
+    px_count(h1->env, H1_COUNT_no_memory, 1);
+    x->heard = true; /* and if its handle was lost, it cannot be told */
+    if (x->conn == NULL) {
+        px_pool_put(&h1->exchs, x);
+    } else {
+        h1_conn_reset(x->conn, PX_NO_MEMORY);
+    }
+}

@@ -1,0 +1,515 @@
+/* h1_input.c - from bytes to requests. What the next byte from the client is:
+ *
+ *     HEAD --head with a length--> LENGTH --body complete--> HEAD
+ *     HEAD --chunked head--> CHUNKED --last chunk and trailers--> HEAD
+ *     HEAD --Upgrade while others are unanswered or unsent, or now--> UPGRADE --refused--> END
+ *     any --malformed, last request, fin, too slow, stop--> END
+ *
+ * Requests are parsed where they lie, all that are in a slice, up to pipeline_max unanswered ones;
+ * the rest stays as it came, unsettled, until the flush phase goes on with it. An unfinished head
+ * is copied together.
+ */
+#include "h1_conn.h"
+
+static const struct px_state input_table[H1_IN_STATES] = {
+    [H1_IN_HEAD] = {"head", PX_TO(H1_IN_LENGTH) | PX_TO(H1_IN_CHUNKED) | PX_TO(H1_IN_UPGRADE) |
+                                PX_TO(H1_IN_END)},
+    [H1_IN_LENGTH] = {"length", PX_TO(H1_IN_HEAD) | PX_TO(H1_IN_END)},
+    [H1_IN_CHUNKED] = {"chunked", PX_TO(H1_IN_HEAD) | PX_TO(H1_IN_END)},
+    [H1_IN_UPGRADE] = {"upgrade", PX_TO(H1_IN_END)},
+    [H1_IN_END] = {"end", PX_TO(H1_IN_END)},
+};
+
+/* Room that a Request gets at first for its fields and strings: what ordinary ones need. */
+enum { DRAFT_ROOM = 1024, DRAFT_ROOM_MAX = 65536, DRAFT_EXTRA = 64, FIELD_OVERHEAD = 8 };
+
+/* ---- a Request in the making ---- */
+
+/* The parser writes its fields straight into the arena of the message; the other strings follow
+ * them. */
+struct draft {
+    Http__Request *request;
+    struct px_bytes_out out;
+    bool trimmed;
+};
+
+static void draft_begin(struct h1 *h1, struct draft *d, size_t room)
+{
+    d->request = px_msg_new_sized(h1->env, &http__request__descriptor, room);
+    d->out = px_bytes_out_of(px_msg_alloc(d->request, room), room);
+    d->trimmed = false;
+}
+
+static void draft_trim(struct draft *d)
+{
+    if (!d->trimmed) {
+        px_msg_trim(d->request, d->out.start, px_bytes_out_len(&d->out));
+        d->trimmed = true;
+    }
+}
+
+static void draft_put(struct draft *d, ProtobufCBinaryData *ret, const void *ptr, size_t len)
+{
+    if (!d->trimmed && len <= px_bytes_out_room(&d->out)) {
+        ret->data = d->out.ptr;
+        ret->len = len;
+        px_bytes_put(&d->out, ptr, len);
+        return;
+    }
+    draft_trim(d);
+    px_msg_put(d->request, ret, ptr, len);
+}
+
+static void draft_fill(struct h1_conn *c, struct draft *d, const struct h1_head *head)
+{
+    Http__Request *r = d->request;
+    struct h1_place *place = h1_conn_place(c);
+    struct px_span scheme = head->scheme;
+    if (scheme.len == 0) {
+        scheme = place->secure ? px_span_of("https", 5) : px_span_of("http", 4);
+    }
+    r->fields.data = d->out.start;
+    r->fields.len = px_bytes_out_len(&d->out);
+    draft_put(d, &r->method, head->method.ptr, head->method.len);
+    draft_put(d, &r->scheme, scheme.ptr, scheme.len);
+    draft_put(d, &r->authority, head->authority.ptr, head->authority.len);
+    draft_put(d, &r->path, head->path.ptr, head->path.len);
+    draft_put(d, &r->remote, c->remote, c->remote_len);
+    draft_trim(d);
+    r->has_length = head->framing == H1_LENGTH || head->framing == H1_NO_BODY;
+    r->length = head->framing == H1_LENGTH ? head->content_length : 0;
+    r->fin = r->has_length && r->length == 0;
+    r->expects_continue = head->expect_continue;
+    r->file_ranges = place->file_ranges;
+    r->listener = place->listener;
+    r->version = head->minor == 0 ? 10 : 11;
+}
+
+/* ---- requests ---- */
+
+bool h1_input_is_clean(const struct h1_work *w)
+{
+    return w->input == H1_IN_HEAD && w->in.len == 0 && w->acc == NULL && !w->eof && !w->final;
+}
+
+/* May another request be begun? */
+static bool may_parse(struct h1_conn *c)
+{
+    struct h1_work *w = c->work;
+    if (w->input != H1_IN_HEAD) {
+        return false;
+    }
+    if (w->n_exchs >= c->h1->pipeline_max) {
+        px_count(c->h1->env, H1_COUNT_pipeline_max, 1);
+        return false;
+    }
+    if (h1_output_len(w) > H1_OUTPUT_MARK) {
+        px_count(c->h1->env, H1_COUNT_output_mark, w->output_paused ? 0 : 1);
+        w->output_paused = true;
+        return false;
+    }
+    w->output_paused = false;
+    return true;
+}
+
+static void count_refusal(struct px_env *env, uint16_t status)
+{
+    switch (status) {
+    case 414:
+        px_count(env, H1_COUNT_refused_414, 1);
+        break;
+    case 417:
+        px_count(env, H1_COUNT_refused_417, 1);
+        break;
+    case 431:
+        px_count(env, H1_COUNT_refused_431, 1);
+        break;
+    case 501:
+        px_count(env, H1_COUNT_refused_501, 1);
+        break;
+    case 505:
+        px_count(env, H1_COUNT_refused_505, 1);
+        break;
+    default:
+        px_count(env, H1_COUNT_refused_400, 1);
+        break;
+    }
+}
+
+static void request_refuse(struct h1_conn *c, const struct h1_refusal *refusal)
+{
+    count_refusal(c->h1->env, refusal->status);
+    h1_exch_refuse(c, refusal->status, refusal->reason);
+}
+
+/* Hands a request to the application; without one, it is ours to answer. */
+static void request_send(struct h1_conn *c, struct h1_exch *x, struct draft *d)
+{
+    struct h1 *h1 = c->h1;
+    px_peer app = h1_app_peer(h1);
+    bool sent = false;
+    if (app != 0) {
+        d->request->requester = px_pool_issue(&h1->exchs, x, app);
+        d->request->credit = c->work->first == x ? H1_RESPONSE_WINDOW : 0;
+        x->credit_given = d->request->credit > 0;
+        sent = px_send(h1->env, h1->app, RESPONDER_EXCHANGE, d->request, 0);
+    } else {
+        px_msg_drop(d->request);
+    }
+    px_count(h1->env, H1_COUNT_requests, sent ? 1 : 0);
+    if (!sent) {
+        px_count(h1->env, H1_COUNT_refused_503, 1);
+        (void)px_pool_issue(&h1->exchs, x, 0);
+        x->own_status = 503;
+        x->own_text = "nobody is there to answer";
+    }
+}
+
+/* A complete head has been read. False: it stays where it is until its turn (Upgrade). */
+static bool request_take(struct h1_conn *c, const struct h1_head *head, struct draft *d)
+{
+    struct h1_work *w = c->work;
+    w->upgrade = head->upgrade.len > 0 ? h1_upgrade_of(c->h1, head) : NULL;
+    if (w->upgrade != NULL) {
+        px_msg_drop(d->request);
+        px_fsm_move(input_table, &w->input, H1_IN_UPGRADE);
+        h1_conn_want(c);
+        return false;
+    }
+    struct h1_exch *x = h1_exch_new(c);
+    if (x == NULL) {
+        px_msg_drop(d->request);
+        return true;
+    }
+    draft_fill(c, d, head);
+    x->minor = head->minor;
+    x->head_only = head->method_id == H1_HEAD;
+    x->expects = head->expect_continue;
+    c->requests++;
+    if (c->requests >= c->h1->requests_max) {
+        px_count(c->h1->env, H1_COUNT_requests_max, 1);
+        w->final = true;
+    }
+    w->final = w->final || !head->keep_alive;
+    bool body = !d->request->fin;
+    if (body && head->framing == H1_LENGTH && head->content_length > c->h1->body_max) {
+        px_msg_drop(d->request);
+        px_count(c->h1->env, H1_COUNT_refused_413, 1);
+        h1_exch_fail(c, x, 413, "body too long", PX_TOO_LARGE);
+        return true;
+    }
+    request_send(c, x, d);
+    if (body) {
+        px_fsm_move(input_table, &w->input,
+                    head->framing == H1_CHUNKED ? H1_IN_CHUNKED : H1_IN_LENGTH);
+        h1_body_begin(c, x->own_status == 0 ? x : NULL, head);
+    } else if (w->final) {
+        h1_input_end(c);
+    }
+    if (x->own_status != 0 && c->work != NULL) {
+        h1_exch_advance(c);
+    }
+    return true;
+}
+
+/* Room that is enough for any head of `len` bytes or less that the limits let through. */
+static size_t draft_room_max(const struct h1 *h1, size_t len)
+{
+    size_t fields = h1->limits.headers_len_max + (size_t)h1->limits.headers_max * FIELD_OVERHEAD;
+    size_t room = 2 * len < fields ? 2 * len : fields;
+    room += len + DRAFT_EXTRA;
+    return room < DRAFT_ROOM_MAX ? room : DRAFT_ROOM_MAX;
+}
+
+/* Parses one head. The message is made on the guess that the head is an ordinary one, and once more
+ * if not. */
+static enum px_parse head_parse(struct h1_conn *c, struct h1_resume *resume, struct px_bytes *in,
+                                struct h1_head *ret_head, struct draft *ret_draft)
+{
+    size_t room_max = draft_room_max(c->h1, px_bytes_left(in));
+    size_t room = room_max < DRAFT_ROOM ? room_max : DRAFT_ROOM;
+    for (;;) {
+        draft_begin(c->h1, ret_draft, room);
+        enum px_parse p = h1_head_parse(resume, in, &ret_draft->out, &c->h1->limits, ret_head);
+        if (p == PX_PARSE_DONE) {
+            return p;
+        }
+        px_msg_drop(ret_draft->request);
+        if (p == PX_PARSE_MORE || ret_head->refusal.status != 431 || room == room_max) {
+            return p;
+        }
+        room = room_max;
+        *resume = (struct h1_resume){0};
+    }
+}
+
+/* The first part of a head came: it is kept. */
+static size_t head_keep(struct h1_conn *c, const struct h1_resume *resume, const uint8_t *ptr,
+                        size_t len)
+{
+    struct h1_work *w = c->work;
+    for (size_t at = 0; at < len;) {
+        size_t n = h1_acc_put(c->h1, w, ptr + at, len - at);
+        if (n == 0) {
+            px_count(c->h1->env, H1_COUNT_no_memory, 1);
+            h1_conn_reset(c, PX_NO_MEMORY);
+            return len;
+        }
+        at += n;
+    }
+    w->resume = *resume;
+    h1_conn_deadline(c, c->h1->head_us);
+    return len;
+}
+
+/* Takes one request, or the beginning of one. Bytes used; 0: it must wait. */
+static size_t head_direct(struct h1_conn *c, const uint8_t *ptr, size_t len)
+{
+    struct px_bytes in = px_bytes_of(ptr, len);
+    struct h1_resume resume = {0};
+    struct h1_head head;
+    struct draft draft;
+    switch (head_parse(c, &resume, &in, &head, &draft)) {
+    case PX_PARSE_DONE:
+        return request_take(c, &head, &draft) ? len - px_bytes_left(&in) : 0;
+    case PX_PARSE_MORE:
+        return head_keep(c, &resume, ptr, len);
+    case PX_PARSE_BAD:
+        break;
+    }
+    request_refuse(c, &head.refusal);
+    return len;
+}
+
+/* Goes on with a head that came in parts. Bytes used of the new ones. */
+static size_t head_resumed(struct h1_conn *c, const uint8_t *ptr, size_t len)
+{
+    struct h1_work *w = c->work;
+    size_t before = w->acc_len;
+    size_t taken = h1_acc_put(c->h1, w, ptr, len);
+    if (taken == 0) {
+        px_count(c->h1->env, H1_COUNT_no_memory, 1);
+        h1_conn_reset(c, PX_NO_MEMORY);
+        return len;
+    }
+    struct px_bytes in = h1_acc_bytes(w);
+    if (!h1_resume_ready(&w->resume, &in, &c->h1->limits)) {
+        return taken;
+    }
+    struct h1_head head;
+    struct draft draft;
+    enum px_parse p = head_parse(c, &w->resume, &in, &head, &draft);
+    if (p == PX_PARSE_MORE) {
+        return taken;
+    }
+    if (p == PX_PARSE_BAD) {
+        h1_acc_drop(w);
+        request_refuse(c, &head.refusal);
+        return len;
+    }
+    size_t head_len = w->acc_len - px_bytes_left(&in);
+    c->deadline_us = PX_NEVER;
+    if (request_take(c, &head, &draft)) {
+        if (c->work == w) {
+            h1_acc_drop(w);
+        }
+    } else {
+        w->acc_len = (uint32_t)head_len; /* an Upgrade: read again in its turn */
+    }
+    return head_len > before ? head_len - before : 0;
+}
+
+/* Parses what `ptr` has of requests. Bytes used. */
+static size_t heads_take(struct h1_conn *c, const uint8_t *ptr, size_t len)
+{
+    size_t used = 0;
+    while (used < len && c->work != NULL && may_parse(c)) {
+        size_t n = c->work->acc == NULL ? head_direct(c, ptr + used, len - used)
+                                        : head_resumed(c, ptr + used, len - used);
+        used += n;
+        if (n == 0) {
+            break;
+        }
+    }
+    return used;
+}
+
+/* ---- slices ---- */
+
+void h1_input_settle(struct h1_conn *c, uint64_t len)
+{
+    struct h1_work *w = c->work;
+    if (w == NULL || c->state != H1_CONN_OPEN || len == 0) {
+        return;
+    }
+    px_credit_settle(&w->credit, len);
+    uint32_t due = px_credit_due(&w->credit);
+    if (due > 0) {
+        Stream__CreditBytes *m = px_msg_new(c->h1->env, &stream__credit_bytes__descriptor);
+        m->bytes = due;
+        if (!px_send(c->h1->env, h1_conn_provider(c), LOWER_CREDIT, m, c->lower)) {
+            h1_conn_reset(c, PX_NO_MEMORY);
+        }
+    }
+}
+
+/* Parses the slices of a message where they are. Bytes used. */
+static uint64_t input_borrowed(struct h1_conn *c, const struct px_msg *msg)
+{
+    const struct px_slice *slices;
+    uint32_t n = px_msg_payload(msg, &slices);
+    uint64_t used = 0;
+    for (uint32_t i = 0; i < n && c->work != NULL && c->work->input == H1_IN_HEAD; i++) {
+        size_t len = slices[i].len;
+        size_t here =
+            (slices[i].flags & PX_SLICE_FILE) != 0 ? 0 : heads_take(c, slices[i].ptr, len);
+        used += here;
+        if (here < len) {
+            break;
+        }
+    }
+    return used;
+}
+
+void h1_input_take(struct h1_conn *c, const struct px_msg *msg)
+{
+    struct h1_work *w = h1_work_of(c);
+    uint64_t len = px_msg_payload_len(msg);
+    if (w == NULL || w->input == H1_IN_END || w->eof) {
+        return; /* what comes now is not for anyone */
+    }
+    if (!px_credit_received(&w->credit, len)) {
+        px_count(c->h1->env, H1_COUNT_credit_exceeded, 1);
+        h1_conn_reset(c, PX_PROTOCOL);
+        return;
+    }
+    uint64_t used = 0;
+    if (w->in.len == 0 && w->input == H1_IN_HEAD && c->state == H1_CONN_OPEN) {
+        used = input_borrowed(c, msg);
+    }
+    if (c->work != w) {
+        return;
+    }
+    if (used < len && w->input != H1_IN_END) {
+        if (!px_msg_take_payload(msg, &w->in)) {
+            px_count(c->h1->env, H1_COUNT_no_memory, 1);
+            h1_conn_reset(c, PX_NO_MEMORY);
+            return;
+        }
+        px_chain_consume(&w->in, used);
+    }
+    h1_input_settle(c, used);
+    if (c->work == w && w->in.len > 0 && w->input != H1_IN_HEAD && c->state == H1_CONN_OPEN) {
+        h1_input_pump(c);
+    }
+    if (c->work == w && w->n_exchs == 0) {
+        h1_conn_want(c); /* nobody else will: it may be at rest again, or over */
+    }
+}
+
+/* One step on what is kept; false: nothing more can be done now. */
+static bool pump_once(struct h1_conn *c)
+{
+    struct h1_work *w = c->work;
+    switch ((enum h1_input)w->input) {
+    case H1_IN_HEAD: {
+        const struct px_slice *s = px_chain_first(&w->in);
+        bool memory = (s->flags & PX_SLICE_FILE) == 0;
+        size_t used = memory ? heads_take(c, s->ptr, s->len) : 0;
+        if (c->work == w && w->in.len >= used && used > 0) {
+            px_chain_consume(&w->in, used);
+            h1_input_settle(c, used);
+        }
+        return used > 0;
+    }
+    case H1_IN_LENGTH:
+    case H1_IN_CHUNKED:
+        return h1_body_pump(c);
+    case H1_IN_UPGRADE:
+    case H1_IN_END:
+    case H1_IN_STATES:
+        break;
+    }
+    return false;
+}
+
+void h1_input_pump(struct h1_conn *c)
+{
+    struct h1_work *w = c->work;
+    while (c->work == w && w != NULL && w->in.len > 0 && pump_once(c)) {
+    }
+    if (c->work != w || w == NULL) {
+        return;
+    }
+    if (w->input == H1_IN_LENGTH || w->input == H1_IN_CHUNKED) {
+        h1_body_clock(c);
+    }
+    if (w->eof && w->input != H1_IN_END) {
+        h1_input_eof(c);
+    }
+}
+
+/* ---- ends ---- */
+
+void h1_input_end(struct h1_conn *c)
+{
+    struct h1_work *w = c->work;
+    px_fsm_move(input_table, &w->input, H1_IN_END);
+    w->final = true;
+    w->reading = NULL;
+    w->drains = false;
+    px_chain_clear(&w->in);
+    h1_acc_drop(w);
+    c->deadline_us = PX_NEVER;
+    h1_conn_want(c);
+}
+
+void h1_input_next(struct h1_conn *c)
+{
+    struct h1_work *w = c->work;
+    w->reading = NULL;
+    w->drains = false;
+    c->deadline_us = PX_NEVER;
+    if (w->final) {
+        h1_input_end(c);
+        return;
+    }
+    px_fsm_move(input_table, &w->input, H1_IN_HEAD);
+    h1_conn_want(c);
+}
+
+void h1_input_eof(struct h1_conn *c)
+{
+    struct h1_work *w = c->work;
+    w->eof = true;
+    if (c->state != H1_CONN_OPEN || (w->in.len > 0 && w->input != H1_IN_UPGRADE)) {
+        return; /* first what is there */
+    }
+    bool unfinished = w->acc != NULL || w->input == H1_IN_LENGTH || w->input == H1_IN_CHUNKED;
+    px_count(c->h1->env, H1_COUNT_truncated, unfinished ? 1 : 0);
+    if (w->reading != NULL) {
+        h1_exch_fail(c, w->reading, 400, "the body ends too early", PX_TRUNCATED);
+    } else {
+        h1_input_end(c);
+    }
+}
+
+void h1_input_timed_out(struct h1_conn *c)
+{
+    struct h1_work *w = c->work;
+    struct px_env *env = c->h1->env;
+    if (w->input == H1_IN_HEAD && w->acc != NULL) {
+        if (!may_parse(c)) {
+            h1_conn_deadline(c, c->h1->head_us); /* it is we who wait */
+            return;
+        }
+        px_count(env, H1_COUNT_refused_408_head, 1);
+        h1_exch_refuse(c, 408, "the head took too long");
+    } else if (w->drains) {
+        px_count(env, H1_COUNT_drain_ms, 1);
+        h1_input_end(c);
+    } else if (w->reading != NULL) {
+        px_count(env, H1_COUNT_refused_408_body, 1);
+        h1_exch_fail(c, w->reading, 408, "the body came too slowly", PX_TIMED_OUT);
+    }
+}

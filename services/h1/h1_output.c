@@ -1,0 +1,176 @@
+/* h1_output.c - what goes to the client: collected during a turn, sent in its flush phase as one
+ * message.
+ *
+ * Heads and small bodies are copied together into one buffer; large bodies and file ranges are
+ * referenced between.
+ */
+#include "h1_conn.h"
+
+uint64_t h1_output_len(const struct h1_work *w)
+{
+    return w->out.len + w->tail_len;
+}
+
+void h1_output_drop(struct h1_work *w)
+{
+    px_chain_clear(&w->out);
+    px_buf_put(w->tail);
+    w->tail = NULL;
+    w->tail_len = 0;
+}
+
+static bool output_fail(struct h1_conn *c)
+{
+    px_count(c->h1->env, H1_COUNT_no_memory, 1);
+    h1_conn_reset(c, PX_NO_MEMORY);
+    return false;
+}
+
+/* Moves what was collected behind what is chained. */
+static bool tail_chain(struct h1_conn *c)
+{
+    struct h1_work *w = c->work;
+    if (w->tail == NULL) {
+        return true;
+    }
+    if (w->tail_len > 0 && !px_chain_append(c->h1->env, &w->out, w->tail, 0, w->tail_len, 0)) {
+        return output_fail(c);
+    }
+    px_buf_put(w->tail);
+    w->tail = NULL;
+    w->tail_len = 0;
+    return true;
+}
+
+/* A small first buffer is enough for most turns; a second one takes its bytes along, so that there
+ * is one piece. */
+static bool tail_grow(struct h1_conn *c, size_t len)
+{
+    struct h1_work *w = c->work;
+    size_t cap = w->tail == NULL ? 0 : px_buf_cap(w->tail);
+    bool copy = cap == PX_BUF_SMALL;
+    size_t least = cap == 0 && w->out.len == 0 ? 1
+                   : cap <= PX_BUF_SMALL       ? PX_BUF_MEDIUM
+                                               : PX_BUF_LARGE;
+    size_t need = len + (copy ? w->tail_len : 0);
+    struct px_buf *more = px_buf_new(c->h1->env, need > least ? need : least);
+    if (more == NULL) {
+        return output_fail(c);
+    }
+    if (copy) {
+        memcpy(px_buf_data(more), px_buf_data(w->tail), w->tail_len);
+        px_buf_put(w->tail);
+    } else if (!tail_chain(c)) {
+        px_buf_put(more);
+        return false;
+    }
+    w->tail = more;
+    return true;
+}
+
+bool h1_output_reserve(struct h1_conn *c, size_t len, struct px_bytes_out *ret_out)
+{
+    struct h1_work *w = c->work;
+    if ((w->tail == NULL || px_buf_cap(w->tail) - w->tail_len < len) && !tail_grow(c, len)) {
+        return false;
+    }
+    *ret_out =
+        px_bytes_out_of(px_buf_data(w->tail) + w->tail_len, px_buf_cap(w->tail) - w->tail_len);
+    return true;
+}
+
+void h1_output_commit(struct h1_work *w, const struct px_bytes_out *out)
+{
+    w->tail_len += (uint32_t)px_bytes_out_len(out);
+}
+
+bool h1_output_payload(struct h1_conn *c, const struct px_msg *msg)
+{
+    const struct px_slice *slices;
+    uint32_t n = px_msg_payload(msg, &slices);
+    uint64_t len = px_msg_payload_len(msg);
+    bool copy = len <= H1_COPY_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        copy = copy && (slices[i].flags & PX_SLICE_FILE) == 0;
+    }
+    if (!copy) {
+        return tail_chain(c) && (px_msg_take_payload(msg, &c->work->out) || output_fail(c));
+    }
+    struct px_bytes_out out;
+    if (!h1_output_reserve(c, (size_t)len, &out)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        px_bytes_put(&out, slices[i].ptr, slices[i].len);
+    }
+    h1_output_commit(c->work, &out);
+    return true;
+}
+
+/* Sends one message with as much as credit and slices allow. Bytes sent; the connection may have
+ * been reset. */
+static uint64_t output_send(struct h1_conn *c, bool quiet)
+{
+    struct h1_work *w = c->work;
+    uint64_t room = px_credit_room(c->send_credit);
+    if (room == 0 || h1_output_len(w) == 0) {
+        return 0;
+    }
+    uint64_t sent = w->tail_len;
+    Stream__DataBytes *m = px_msg_new(c->h1->env, &stream__data_bytes__descriptor);
+    if (w->out.len == 0 && sent <= room) {
+        bool done = px_msg_attach_take(m, w->tail, 0, w->tail_len);
+        PX_ASSERT(done);
+        w->tail = NULL;
+        w->tail_len = 0;
+    } else {
+        if (w->out.len < room && !tail_chain(c)) {
+            px_msg_drop(m);
+            return 0;
+        }
+        sent = px_msg_attach_chain(m, &w->out, room);
+    }
+    m->at_rest = quiet && h1_output_len(w) == 0;
+    m->consumed = m->at_rest ? c->consumed : 0;
+    uint64_t cost = px_charge(sent);
+    c->send_credit -= (uint32_t)(cost < c->send_credit ? cost : c->send_credit);
+    if (!px_send(c->h1->env, h1_conn_provider(c), LOWER_DATA, m, c->lower)) {
+        (void)output_fail(c);
+    }
+    return sent;
+}
+
+void h1_output_flush(struct h1_conn *c)
+{
+    struct h1_work *w = c->work;
+    bool quiet = w->first == NULL && h1_input_is_clean(w);
+    uint64_t sent = output_send(c, quiet);
+    if (c->work != w) {
+        return;
+    }
+    if (sent > 0 && w->first != NULL) {
+        h1_exch_settle(c);
+    }
+    if (h1_output_len(w) > 0) {
+        if (sent > 0 || w->write_due_us == 0) {
+            w->write_due_us = px_now_us(c->h1->env) + c->h1->write_us;
+            h1_conn_arm(c);
+        }
+        if (px_credit_room(c->send_credit) > 0) {
+            h1_conn_want(c);
+        }
+        return;
+    }
+    w->write_due_us = 0;
+    if (w->output_paused && w->in.len > 0) {
+        h1_conn_want(c); /* requests were kept back */
+    } else if (w->first != NULL) {
+        return;
+    } else if (w->input == H1_IN_END) {
+        h1_conn_close(c);
+    } else if (w->input == H1_IN_UPGRADE) {
+        h1_upgrade_begin(c);
+    } else if (quiet) {
+        h1_conn_rest(c);
+    }
+}

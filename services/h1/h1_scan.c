@@ -1,0 +1,59 @@
+/* h1_scan.c - the plain twin of the scan tables: one byte at a time, for every processor. */
+#include "h1_scan.h"
+
+#include <stdbool.h>
+
+/* RFC 9110 5.6.2: letters, digits and !#$%&'*+-.^_`|~ */
+const uint8_t h1_token_lower[256] = {
+    ['!'] = '!', ['#'] = '#', ['$'] = '$', ['%'] = '%', ['&'] = '&', ['\''] = '\'', ['*'] = '*',
+    ['+'] = '+', ['-'] = '-', ['.'] = '.', ['0'] = '0', ['1'] = '1', ['2'] = '2',   ['3'] = '3',
+    ['4'] = '4', ['5'] = '5', ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9',   ['A'] = 'a',
+    ['B'] = 'b', ['C'] = 'c', ['D'] = 'd', ['E'] = 'e', ['F'] = 'f', ['G'] = 'g',   ['H'] = 'h',
+    ['I'] = 'i', ['J'] = 'j', ['K'] = 'k', ['L'] = 'l', ['M'] = 'm', ['N'] = 'n',   ['O'] = 'o',
+    ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r', ['S'] = 's', ['T'] = 't', ['U'] = 'u',   ['V'] = 'v',
+    ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z', ['^'] = '^', ['_'] = '_',   ['`'] = '`',
+    ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd', ['e'] = 'e', ['f'] = 'f',   ['g'] = 'g',
+    ['h'] = 'h', ['i'] = 'i', ['j'] = 'j', ['k'] = 'k', ['l'] = 'l', ['m'] = 'm',   ['n'] = 'n',
+    ['o'] = 'o', ['p'] = 'p', ['q'] = 'q', ['r'] = 'r', ['s'] = 's', ['t'] = 't',   ['u'] = 'u',
+    ['v'] = 'v', ['w'] = 'w', ['x'] = 'x', ['y'] = 'y', ['z'] = 'z', ['|'] = '|',   ['~'] = '~',
+};
+
+static bool is_value(uint8_t byte)
+{
+    return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
+}
+
+static bool is_target(uint8_t byte)
+{
+    return byte > 0x20 && byte < 0x7f && byte != '#';
+}
+
+static size_t value_scan(const uint8_t *src, size_t len)
+{
+    size_t i = 0;
+    while (i < len && is_value(src[i])) {
+        i++;
+    }
+    return i;
+}
+
+static size_t target_scan(const uint8_t *src, size_t len)
+{
+    size_t i = 0;
+    while (i < len && is_target(src[i])) {
+        i++;
+    }
+    return i;
+}
+
+static size_t name_scan(uint8_t *dst, const uint8_t *src, size_t len)
+{
+    size_t i = 0;
+    while (i < len && h1_token_lower[src[i]] != 0) {
+        dst[i] = h1_token_lower[src[i]];
+        i++;
+    }
+    return i;
+}
+
+const struct h1_scan h1_scan_scalar = {value_scan, target_scan, name_scan};

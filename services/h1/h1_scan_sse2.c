@@ -1,0 +1,179 @@
+/* h1_scan_sse2.c - the scan table for x86-64, where SSE2 is always there: 16 bytes at a time.
+ * What is left at the end is looked at together with good bytes before it once more, or as two
+ * overlapping halves; only very short texts go one by one. */
+#include <emmintrin.h>
+#include <string.h>
+
+#include "h1_scan.h"
+
+enum { BLOCK = 16, HALF = 8, QUARTER = 4 };
+
+static __m128i block_load(const uint8_t *src)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)src);
+}
+
+static void block_store(uint8_t *dst, __m128i x)
+{
+    _mm_storeu_si128((__m128i *)(void *)dst, x);
+}
+
+/* Eight bytes in the lower half; the other is zero. */
+static __m128i half_load(const uint8_t *src)
+{
+    return _mm_loadl_epi64((const __m128i *)(const void *)src);
+}
+
+static void half_store(uint8_t *dst, __m128i x)
+{
+    _mm_storel_epi64((__m128i *)(void *)dst, x);
+}
+
+static __m128i quarter_load(const uint8_t *src)
+{
+    int32_t x;
+    memcpy(&x, src, sizeof x);
+    return _mm_cvtsi32_si128(x);
+}
+
+static void quarter_store(uint8_t *dst, __m128i x)
+{
+    int32_t y = _mm_cvtsi128_si32(x);
+    memcpy(dst, &y, sizeof y);
+}
+
+/* All of a text of 8..16 bytes: the first 8, then the last 8. */
+static __m128i halves_load(const uint8_t *src, size_t len)
+{
+    return _mm_unpacklo_epi64(half_load(src), half_load(src + len - HALF));
+}
+
+/* All of a text of 4..8 bytes: the first 4, then the last 4, then zeros. */
+static __m128i quarters_load(const uint8_t *src, size_t len)
+{
+    return _mm_unpacklo_epi32(quarter_load(src), quarter_load(src + len - QUARTER));
+}
+
+/* `good` bytes of two overlapping parts are good: how many of the text? A byte that is in both is
+ * judged the same in both. */
+static size_t good_of_parts(size_t good, size_t part, size_t len)
+{
+    return good < part ? good : good + len - 2 * part;
+}
+
+/* How many of the first bytes of `ok` are not 0, `width` at most. */
+static size_t good_bytes(__m128i ok, size_t width)
+{
+    unsigned bad = ~(unsigned)_mm_movemask_epi8(ok);
+    return (size_t)__builtin_ctz(bad | 1u << width);
+}
+
+/* Where low <= byte < low + n: moved to the upper end of the signed numbers, they are the largest.
+ */
+static __m128i in_range(__m128i bytes, int low, int n)
+{
+    __m128i moved = _mm_add_epi8(bytes, _mm_set1_epi8((char)(128 - low - n)));
+    return _mm_cmpgt_epi8(moved, _mm_set1_epi8((char)(127 - n)));
+}
+
+static __m128i value_ok(__m128i x)
+{
+    __m128i printable = _mm_cmpeq_epi8(_mm_max_epu8(x, _mm_set1_epi8(0x20)), x);
+    __m128i ok = _mm_andnot_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f)), printable);
+    return _mm_or_si128(ok, _mm_cmpeq_epi8(x, _mm_set1_epi8('\t')));
+}
+
+static __m128i target_ok(__m128i x)
+{
+    __m128i visible = _mm_cmpgt_epi8(x, _mm_set1_epi8(0x20)); /* signed: 0x80.. are below */
+    __m128i bad =
+        _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f)), _mm_cmpeq_epi8(x, _mm_set1_epi8('#')));
+    return _mm_andnot_si128(bad, visible);
+}
+
+/* Letters, digits and '-' make nearly every name, and bit 5 is set in all of them in lower case. */
+static __m128i name_ok(__m128i x, __m128i lower)
+{
+    __m128i ok = _mm_or_si128(in_range(lower, 'a', 26), in_range(x, '0', 10));
+    return _mm_or_si128(ok, _mm_cmpeq_epi8(x, _mm_set1_epi8('-')));
+}
+
+static size_t value_scan(const uint8_t *src, size_t len)
+{
+    size_t i = 0;
+    for (; len - i >= BLOCK; i += BLOCK) {
+        size_t good = good_bytes(value_ok(block_load(src + i)), BLOCK);
+        if (good < BLOCK) {
+            return i + good;
+        }
+    }
+    if (len >= BLOCK) {
+        return len - BLOCK + good_bytes(value_ok(block_load(src + len - BLOCK)), BLOCK);
+    }
+    if (len >= HALF) {
+        return good_of_parts(good_bytes(value_ok(halves_load(src, len)), BLOCK), HALF, len);
+    }
+    if (len >= QUARTER) {
+        return good_of_parts(good_bytes(value_ok(quarters_load(src, len)), HALF), QUARTER, len);
+    }
+    return h1_scan_scalar.value(src, len);
+}
+
+static size_t target_scan(const uint8_t *src, size_t len)
+{
+    size_t i = 0;
+    for (; len - i >= BLOCK; i += BLOCK) {
+        size_t good = good_bytes(target_ok(block_load(src + i)), BLOCK);
+        if (good < BLOCK) {
+            return i + good;
+        }
+    }
+    return i == len ? i : i + h1_scan_scalar.target(src + i, len - i);
+}
+
+/* name_scan of less than a block: how many of the first bytes were letters, digits and '-'. */
+static size_t name_start(uint8_t *dst, const uint8_t *src, size_t len)
+{
+    const __m128i bit = _mm_set1_epi8(0x20);
+    if (len >= HALF) {
+        __m128i x = halves_load(src, len);
+        __m128i lower = _mm_or_si128(x, bit);
+        half_store(dst, lower);
+        half_store(dst + len - HALF, _mm_unpackhi_epi64(lower, lower));
+        return good_of_parts(good_bytes(name_ok(x, lower), BLOCK), HALF, len);
+    }
+    if (len >= QUARTER) {
+        __m128i x = quarters_load(src, len);
+        __m128i lower = _mm_or_si128(x, bit);
+        quarter_store(dst, lower);
+        quarter_store(dst + len - QUARTER, _mm_srli_epi64(lower, 32));
+        return good_of_parts(good_bytes(name_ok(x, lower), HALF), QUARTER, len);
+    }
+    return 0;
+}
+
+/* The other token characters, and what ends a name, are left to the twin. */
+static size_t name_scan(uint8_t *dst, const uint8_t *src, size_t len)
+{
+    size_t i = 0;
+    size_t good = BLOCK;
+    if (len < BLOCK) {
+        i = name_start(dst, src, len);
+        good = 0;
+    }
+    const __m128i bit = _mm_set1_epi8(0x20);
+    while (good == BLOCK && i < len) {
+        i = len - i >= BLOCK ? i : len - BLOCK; /* the last block may overlap */
+        __m128i x = block_load(src + i);
+        __m128i lower = _mm_or_si128(x, bit);
+        block_store(dst + i, lower);
+        good = good_bytes(name_ok(x, lower), BLOCK);
+        i += good;
+    }
+    if (i == len || h1_token_lower[src[i]] == 0) {
+        return i;
+    }
+    return i + h1_scan_scalar.name(dst + i, src + i, len - i);
+}
+
+const struct h1_scan h1_scan_sse2 = {value_scan, target_scan, name_scan};

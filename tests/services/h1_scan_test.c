@@ -1,0 +1,160 @@
+/* h1_scan_test.c - the scan tables agree, stop where they should and touch nothing else. */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS: memory that ends in a page nobody may touch */
+#include "h1_scan.h"
+
+#include <check.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { LEN_MAX = 100, ROUNDS = 200 };
+
+static uint32_t seed = 12345;
+
+static uint8_t random_byte(void)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return (uint8_t)(seed >> 24);
+}
+
+static uint8_t *page; /* its last byte is the last that may be touched */
+static size_t page_len;
+
+static void page_setup(void)
+{
+    page_len = (size_t)sysconf(_SC_PAGESIZE);
+    page = mmap(NULL, page_len * 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(page, MAP_FAILED);
+    ck_assert_int_eq(mprotect(page + page_len, page_len, PROT_NONE), 0);
+}
+
+static void page_teardown(void)
+{
+    munmap(page, page_len * 2);
+}
+
+/* Both tables say the same about these bytes, which end where memory ends. */
+static void expect_twins(const uint8_t *text, size_t len)
+{
+    const struct h1_scan *fast = h1_scan_pick();
+    uint8_t *src = page + page_len - len;
+    uint8_t lower[LEN_MAX + 1];
+    uint8_t twin[LEN_MAX + 1];
+    memcpy(src, text, len);
+    lower[len] = 0x55;
+    size_t n = fast->name(lower, src, len);
+    bool same = fast->value(src, len) == h1_scan_scalar.value(src, len) &&
+                fast->target(src, len) == h1_scan_scalar.target(src, len) &&
+                n == h1_scan_scalar.name(twin, src, len) && memcmp(lower, twin, n) == 0;
+    if (!same || lower[len] != 0x55) { /* asserting a million times takes seconds */
+        ck_abort_msg("the twins differ about %zu bytes that begin with 0x%02x", len, text[0]);
+    }
+}
+
+START_TEST(the_tables_agree_on_random_bytes_of_every_length)
+{
+    uint8_t text[LEN_MAX];
+    for (size_t len = 0; len <= LEN_MAX; len++) {
+        for (int round = 0; round < ROUNDS; round++) {
+            for (size_t i = 0; i < len; i++) {
+                text[i] = random_byte();
+            }
+            expect_twins(text, len);
+        }
+    }
+}
+END_TEST
+
+START_TEST(the_tables_agree_on_one_odd_byte_at_every_place)
+{
+    uint8_t text[LEN_MAX];
+    for (size_t len = 1; len <= 40; len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (unsigned odd = 0; odd < 256; odd++) {
+                memset(text, at % 2 == 0 ? 'a' : 'Z', len);
+                text[at] = (uint8_t)odd;
+                expect_twins(text, len);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(the_name_is_written_no_further_than_its_memory)
+{
+    const struct h1_scan *fast = h1_scan_pick();
+    uint8_t src[LEN_MAX];
+    memset(src, 'N', sizeof src);
+    for (size_t len = 0; len <= LEN_MAX; len++) {
+        uint8_t *dst = page + page_len - len; /* what is behind it faults */
+        ck_assert_uint_eq(fast->name(dst, src, len), len);
+        ck_assert(len == 0 || dst[len - 1] == 'n');
+    }
+}
+END_TEST
+
+static bool value_takes(unsigned byte)
+{
+    uint8_t b = (uint8_t)byte;
+    return h1_scan_scalar.value(&b, 1) == 1;
+}
+
+static bool target_takes(unsigned byte)
+{
+    uint8_t b = (uint8_t)byte;
+    return h1_scan_scalar.target(&b, 1) == 1;
+}
+
+START_TEST(values_hold_everything_but_control_bytes_and_may_hold_tabs)
+{
+    for (unsigned byte = 0; byte < 256; byte++) {
+        bool control = (byte < 0x20 && byte != '\t') || byte == 0x7f;
+        ck_assert_int_eq(value_takes(byte), !control);
+    }
+}
+END_TEST
+
+START_TEST(targets_hold_visible_ascii_without_the_fragment_sign)
+{
+    for (unsigned byte = 0; byte < 256; byte++) {
+        ck_assert_int_eq(target_takes(byte), byte >= 0x21 && byte <= 0x7e && byte != '#');
+    }
+}
+END_TEST
+
+START_TEST(tokens_are_those_of_rfc_9110)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+    for (unsigned byte = 0; byte < 256; byte++) {
+        bool upper = byte >= 'A' && byte <= 'Z';
+        bool same = (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') ||
+                    (byte != 0 && strchr(marks, (int)byte) != NULL);
+        unsigned expected = upper ? byte + 32 : (same ? byte : 0);
+        ck_assert_uint_eq(h1_token_lower[byte], expected);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("unit");
+    TCase *twins = tcase_create("twins");
+    tcase_add_checked_fixture(twins, page_setup, page_teardown);
+    tcase_set_timeout(twins, 60);
+    tcase_add_test(twins, the_tables_agree_on_random_bytes_of_every_length);
+    tcase_add_test(twins, the_tables_agree_on_one_odd_byte_at_every_place);
+    tcase_add_test(twins, the_name_is_written_no_further_than_its_memory);
+    suite_add_tcase(suite, twins);
+    TCase *classes = tcase_create("classes");
+    tcase_add_test(classes, values_hold_everything_but_control_bytes_and_may_hold_tabs);
+    tcase_add_test(classes, targets_hold_visible_ascii_without_the_fragment_sign);
+    tcase_add_test(classes, tokens_are_those_of_rfc_9110);
+    suite_add_tcase(suite, classes);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
