@@ -1,0 +1,294 @@
+/* net_write.c - from the owner to the socket.
+ *
+ * What the owner sends in a turn is collected and written in the flush phase with one send (one
+ * piece) or one sendmsg. File ranges are sent by sendfile, behind the memory before them; short
+ * ones are read and join that memory. What the socket does not take waits for EPOLLOUT.
+ */
+#include "net_impl.h"
+
+#include <errno.h>
+#include <px/assert.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stream.pb-c.h"
+
+/* What was tried, and what became of it. */
+struct attempt {
+    uint64_t wanted; /* bytes */
+    ssize_t sent;    /* bytes, or -1: errno says why */
+    bool truncated;  /* a file is shorter than its range */
+};
+
+/* ---- memory ---- */
+
+/* Pieces for one sendmsg. */
+struct gather {
+    struct iovec iov[NET_IOV_MAX];
+    size_t n;
+    uint64_t len;
+    bool range_follows; /* a large file range comes behind */
+    bool truncated;
+    size_t scratch_used;
+    uint8_t scratch[NET_RANGE_SMALL];
+};
+
+static bool is_file(const struct px_slice *slice)
+{
+    return (slice->flags & PX_SLICE_FILE) != 0;
+}
+
+/* Reads a short range, so that a small file costs no system call of its own on the socket. False:
+ * it does not fit any more, or is truncated. */
+static bool gather_range(struct gather *g, const struct px_slice *slice, uint8_t **ret_ptr)
+{
+    if (slice->len > sizeof g->scratch - g->scratch_used) {
+        g->range_follows = true;
+        return false;
+    }
+    uint8_t *to = g->scratch + g->scratch_used;
+    ssize_t n = pread(px_buf_fd(slice->buf), to, slice->len, (off_t)slice->off);
+    if (n < 0 || (size_t)n != slice->len) {
+        g->truncated = true;
+        return false;
+    }
+    g->scratch_used += slice->len;
+    *ret_ptr = to;
+    return true;
+}
+
+static void gather(struct gather *g, const struct px_chain *chain)
+{
+    g->n = 0;
+    g->len = 0;
+    g->scratch_used = 0;
+    g->range_follows = false;
+    g->truncated = false;
+    for (struct px_slice *p = px_chain_first(chain); p != NULL && g->n < NET_IOV_MAX;
+         p = px_chain_next(p)) {
+        uint8_t *ptr = NULL;
+        if (!is_file(p)) {
+            ptr = p->ptr;
+        } else if (!gather_range(g, p, &ptr)) {
+            return;
+        }
+        g->iov[g->n++] = (struct iovec){.iov_base = ptr, .iov_len = p->len};
+        g->len += p->len;
+    }
+}
+
+static struct attempt send_memory(int fd, const struct px_chain *chain)
+{
+    struct gather g;
+    gather(&g, chain);
+    if (g.n == 0 || g.truncated) {
+        return (struct attempt){.truncated = true};
+    }
+    struct msghdr msg = {.msg_iov = g.iov, .msg_iovlen = g.n};
+    int flags = MSG_NOSIGNAL | (g.range_follows ? MSG_MORE : 0);
+    return (struct attempt){.wanted = g.len, .sent = sendmsg(fd, &msg, flags)};
+}
+
+static struct attempt send_piece(int fd, const struct px_slice *slice)
+{
+    return (struct attempt){.wanted = slice->len,
+                            .sent = send(fd, slice->ptr, slice->len, MSG_NOSIGNAL)};
+}
+
+/* ---- file ranges ---- */
+
+/* sendfile has no MSG_NOSIGNAL: SIGPIPE is held back and taken, and nobody else's handling of it is
+ * touched. A host that blocks it has no use for it, pending or not. */
+static ssize_t sendfile_quietly(int fd, int file, off_t off, size_t len)
+{
+    sigset_t pipe_only;
+    sigset_t before;
+    const struct timespec now = {.tv_sec = 0};
+    (void)sigemptyset(&pipe_only);
+    (void)sigaddset(&pipe_only, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    ssize_t n = sendfile(fd, file, &off, len);
+    int err = errno;
+    if (n < 0 && err == EPIPE && sigismember(&before, SIGPIPE) == 0) {
+        (void)sigtimedwait(&pipe_only, NULL, &now);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = err;
+    return n;
+}
+
+static struct attempt send_range(int fd, const struct px_slice *slice)
+{
+    size_t len = slice->len < NET_RANGE_A_TURN ? slice->len : NET_RANGE_A_TURN;
+    ssize_t n = sendfile_quietly(fd, px_buf_fd(slice->buf), (off_t)slice->off, len);
+    return (struct attempt){.wanted = len, .sent = n, .truncated = n == 0};
+}
+
+static struct attempt send_front(int fd, const struct px_chain *chain)
+{
+    const struct px_slice *first = px_chain_first(chain);
+    if (is_file(first)) {
+        return first->len > NET_RANGE_SMALL ? send_range(fd, first) : send_memory(fd, chain);
+    }
+    return px_chain_next(first) == NULL ? send_piece(fd, first) : send_memory(fd, chain);
+}
+
+/* ---- a stream ---- */
+
+static void set_full(struct net *net, struct stream *s, bool full)
+{
+    if (full != ((s->flags & OUT_FULL) != 0)) {
+        s->flags ^= OUT_FULL;
+        stream_update(net, s);
+    }
+}
+
+/* The peer has closed: it takes nothing more, but what it sent before is still to be read. */
+static void out_dies(struct net *net, struct stream *s)
+{
+    uint64_t len = s->out.len;
+    if (s->state != STREAM_OPEN || (s->flags & IN_DONE) != 0) {
+        stream_end(net, s, PX_RESET);
+        return;
+    }
+    px_chain_clear(&s->out);
+    px_credit_settle(&s->credit, len);
+    s->flags |= OUT_DEAD;
+    set_full(net, s, false);
+    stream_grant(net, s);
+}
+
+static void send_failed(struct net *net, struct stream *s, int err)
+{
+    if (err == EAGAIN || err == EINTR) {
+        set_full(net, s, true);
+    } else if (err == EPIPE) {
+        out_dies(net, s);
+    } else {
+        stream_end(net, s, PX_RESET);
+    }
+}
+
+static void send_succeeded(struct net *net, struct stream *s, uint64_t len)
+{
+    px_chain_consume(&s->out, len);
+    px_credit_settle(&s->credit, len);
+    if (s->state == STREAM_CLOSING) {
+        px_sul_schedule(net->env, &s->side->sul, s->side->sul.fn, NET_CLOSE_STALL_US);
+    }
+}
+
+/* One attempt. True: all that was tried is sent. */
+static bool stream_send(struct net *net, struct stream *s)
+{
+    struct attempt a = send_front(s->source.fd, &s->out);
+    if (a.truncated) {
+        px_count(net->env, NET_N_TRUNCATED, 1);
+        stream_end(net, s, PX_TRUNCATED);
+        return false;
+    }
+    if (a.sent < 0) {
+        send_failed(net, s, errno);
+        return false;
+    }
+    send_succeeded(net, s, (uint64_t)a.sent);
+    if ((uint64_t)a.sent < a.wanted) {
+        set_full(net, s, true);
+        return false;
+    }
+    return true;
+}
+
+static void send_fin(struct net *net, struct stream *s)
+{
+    if (shutdown(s->source.fd, SHUT_WR) != 0) {
+        stream_end(net, s, PX_RESET);
+        return;
+    }
+    stream_out_done(net, s);
+}
+
+/* All that was queued is out. */
+static void stream_sent(struct net *net, struct stream *s)
+{
+    set_full(net, s, false);
+    stream_grant(net, s);
+    if ((s->flags & (OUT_FIN | OUT_DONE | OUT_DEAD)) == OUT_FIN) {
+        send_fin(net, s);
+    }
+}
+
+void net_flush(void *state, struct px_want *want)
+{
+    struct net *net = state;
+    struct stream *s = px_container_of(want, struct stream, want);
+    bool was_memory = s->out.len > 0 && !is_file(px_chain_first(&s->out));
+    if (s->out.len > 0 && !stream_send(net, s)) {
+        return;
+    }
+    if (was_memory && s->out.len > 0 && !stream_send(net, s)) {
+        return; /* a head, and the file behind it */
+    }
+    if (s->out.len > 0) {
+        stream_grant(net, s);
+        px_want_flush(net->env, &s->want);
+        return;
+    }
+    stream_sent(net, s);
+}
+
+/* ---- the owner ---- */
+
+static void note_rest(struct stream *s, const Stream__DataBytes *m)
+{
+    s->flags &= (uint16_t) ~(unsigned)AT_REST;
+    if (m->at_rest && m->consumed == s->delivered) {
+        s->flags |= AT_REST;
+    }
+}
+
+/* False: beyond its credit. Empty messages carry only flags, and are taken without. */
+static bool charge(struct stream *s, uint64_t len)
+{
+    return px_credit_received(&s->credit, len) || len == 0;
+}
+
+static bool may_send(const struct stream *s)
+{
+    return s->state == STREAM_OPEN && (s->flags & OUT_FIN) == 0;
+}
+
+void net_on_data(void *state, const struct px_msg *msg)
+{
+    struct net *net = state;
+    const Stream__DataBytes *m = msg->body;
+    struct stream *s = px_pool_at(&net->streams, msg);
+    if (s == NULL) {
+        px_count(net->env, NET_N_STALE, 1);
+        return;
+    }
+    uint64_t len = px_msg_payload_len(msg);
+    if (!may_send(s) || !charge(s, len)) {
+        px_count(net->env, NET_N_PROTOCOL, 1);
+        stream_end(net, s, PX_PROTOCOL);
+        return;
+    }
+    note_rest(s, m);
+    if ((s->flags & OUT_DEAD) != 0) {
+        px_credit_settle(&s->credit, len);
+        stream_grant(net, s);
+        return;
+    }
+    if (!px_msg_take_payload(msg, &s->out)) {
+        stream_end(net, s, PX_NO_MEMORY);
+        return;
+    }
+    s->flags |= m->fin ? OUT_FIN : 0;
+    if ((s->flags & OUT_FULL) == 0 && (s->out.len > 0 || m->fin)) {
+        px_want_flush(net->env, &s->want);
+    }
+}

@@ -1,0 +1,46 @@
+/* posix_impl.h - what posix_loop.c and posix_world.c share. */
+#ifndef PX_POSIX_IMPL_H
+#define PX_POSIX_IMPL_H
+
+#include "posix_loop.h"
+
+enum { ENTROPY_CAP = 256 /* bytes fetched at once */ };
+
+/* One place of the table. Free: `source` is NULL and `fd` the next free place. */
+struct place {
+    struct posix_source *source;
+    int fd;
+    uint32_t stamp; /* generation << 8 | owner: what an event must carry */
+};
+
+struct owner {
+    struct px_kernel *kernel;
+    void *state;
+    posix_ready_fn ready; /* NULL: the service was killed */
+    px_addr self;
+};
+
+struct px_posix {
+    int epoll_fd;
+    bool has_pwait2;
+    uint8_t n_owners;
+    int free_place;
+    struct place *places;
+    uint32_t n_places, places_cap;
+    uint32_t n_events; /* seen by wait, not yet taken */
+    struct posix_source wake;
+    struct px_world world;
+    struct px_posix_config config;
+    struct owner owners[POSIX_OWNERS_MAX];
+    size_t entropy_left;
+    uint8_t entropy[ENTROPY_CAP];
+    struct epoll_event events[POSIX_EVENTS_MAX];
+};
+
+struct px_world posix_world_of(struct px_posix *os);
+void posix_wait(void *ctx, uint64_t timeout_us);
+void posix_take(void *ctx, bool reads);
+void posix_wake(void *ctx);
+void posix_forget_entropy(struct px_posix *os);
+
+#endif

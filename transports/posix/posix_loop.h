@@ -1,0 +1,52 @@
+/* posix_loop.h - descriptors and what runs when they are ready. For transports.
+ *
+ * A source is embedded in its owner's object. epoll carries the number of its place in a table and
+ * the place's generation, so that an event for a source that is gone costs one compare. Sources
+ * belong to an owner (a service's life): when the service is killed, its descriptors are closed by
+ * the next poll.
+ */
+#ifndef PX_POSIX_LOOP_H
+#define PX_POSIX_LOOP_H
+
+#include <px/posix.h>
+#include <sys/epoll.h>
+
+enum {
+    POSIX_EVENTS_MAX = 128, /* sources served in one poll; the others come first in the next one */
+    POSIX_OWNERS_MAX = 32,  /* services with descriptors */
+};
+
+/* What a source waits for. Errors and hang-ups are reported in any case; while POSIX_IN is not
+ * wanted, only when they happen, not as long as they last. */
+enum { POSIX_QUIET = 0, POSIX_IN = 1, POSIX_OUT = 2 };
+
+/* Zeroed is "not watched". `kind` is the owner's, the other fields are the loop's. */
+struct posix_source {
+    int fd;
+    uint32_t place;
+    uint8_t events; /* POSIX_ bits */
+    uint8_t owner;
+    uint8_t kind;
+    bool watched;
+};
+
+/* What is ready: EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP. EPOLLIN is held back while the kernel takes
+ * nothing in. May watch, change and close sources, its own too. */
+typedef void (*posix_ready_fn)(void *state, struct posix_source *source, uint32_t events);
+
+/* The loop under a service, or NULL if its kernel runs on another world. */
+struct px_posix *posix_of(const struct px_env *env);
+/* A service becomes an owner of sources; what an earlier life of it left open is closed. To be
+ * called in init. ELIMIT. */
+PX_MUST_USE enum px_err posix_join(struct px_posix *os, struct px_env *env, void *state,
+                                   posix_ready_fn ready, uint8_t *ret_owner);
+/* Begins to watch `take_fd` for `events` (POSIX_ bits). On failure the descriptor
+ * stays the caller's: ENOMEM, ELIMIT (epoll's own limit). */
+PX_MUST_USE enum px_err posix_watch(struct px_posix *os, uint8_t owner, struct posix_source *source,
+                                    int take_fd, uint8_t events);
+/* Changes what is watched for; costs nothing if it is the same. */
+void posix_events(struct px_posix *os, struct posix_source *source, uint8_t events);
+/* Stops watching and closes the descriptor. A source that is not watched is fine. */
+void posix_close(struct px_posix *os, struct posix_source *source);
+
+#endif
