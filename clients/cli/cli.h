@@ -1,0 +1,68 @@
+/* cli.h - the plexus program: commands, their options, exit codes.
+ */
+#ifndef CLI_H
+#define CLI_H
+
+#include <plexus.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What the program says to its caller; the help prints this table. */
+#define CLI_EXIT_LIST(X)                                                                           \
+    X(OK, 0, "done; a server: stopped by SIGTERM or SIGINT, every request was finished")           \
+    X(FAILED, 1, "could not be done: the message says why (port taken, no such directory, ...)")   \
+    X(USAGE, 2, "the command line makes no sense: unknown option or command, missing value")       \
+    X(CUT, 3, "a server stopped, but requests were still unfinished after 10 seconds")
+
+enum cli_exit {
+#define X(name, number, text) CLI_EXIT_##name = number,
+    CLI_EXIT_LIST(X)
+#undef X
+};
+
+struct cli_option {
+    const char *name;  /* with its dashes */
+    const char *value; /* what the help calls its value; NULL: takes none */
+    const char *text;
+};
+
+struct cli_command {
+    const char *name, *summary, *help;
+    const struct cli_option *options; /* the last has no name */
+    enum cli_exit (*run)(int argc, char **argv);
+};
+
+extern const struct cli_command cli_serve;
+
+/* ---- options.c ---- */
+
+/* Steps through `argv`: true with the option and its value, false at the end or after a mistake,
+ * which was printed (*ret_exit is then CLI_EXIT_USAGE). "--name=value" is the same as "--name
+ * value". */
+struct cli_args {
+    const struct cli_command *command;
+    int argc, at;
+    char **argv;
+    enum cli_exit exit;
+};
+bool cli_next(struct cli_args *args, const struct cli_option **ret_option, const char **ret_value);
+/* The name that takes the fewest edits to reach; `step` bytes apart, `n` of them. */
+const char *cli_nearest(const char *wrong, const char *const *names, size_t n);
+void cli_print_command(const struct cli_command *command);
+
+/* ---- mime.c ---- */
+
+struct mime;
+/* The built-in table and, if it is there, `path` in the form of /etc/mime.types. NULL: no memory.
+ */
+struct mime *mime_new(const char *path);
+void mime_free(struct mime *take_mime);
+/* The type of a file by the ending of its name; "application/octet-stream" if nothing is known. */
+const char *mime_type(const struct mime *mime, const char *name, size_t len);
+
+/* ---- demo.c ---- */
+
+/* The page that explains itself, and what it invites to try. */
+enum px_err demo_add(struct px_system *system, struct px_server *server);
+
+#endif

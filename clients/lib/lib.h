@@ -1,0 +1,245 @@
+/* lib.h - what the files of libplexus share. One system is one kernel; `app` is the state of the
+ * mailbox through which this library speaks for the program.
+ *
+ *     system.c    makes, runs, embeds and stops a system      server.c   configuration, listening
+ *     wiring.c    which mailbox may send what to whom         route.c    patterns (pure)
+ *     app.c       the mailbox: handlers, calls, the end       path.c     escapes and dot segments
+ * (pure) request.c   an exchange from head to end                fields.c   field lists (pure)
+ *     reply.c     responses    reply_file.c  files            head.c     reading the head of a
+ * request body.c      request bodies                              stream.c   streams
+ */
+#ifndef LIB_H
+#define LIB_H
+
+#include "plexus.h"
+
+#include <px/bytes.h>
+#include <px/kernel.h>
+#include <px/service.h>
+#include <string.h>
+
+#include "file.pb-c.h"
+#include "h1.pb-c.h"
+
+#include "route.h"
+
+enum {
+    FILE_ROOTS_MAX = 16,
+    UPGRADES_MAX = 8,
+    LISTENERS_MAX = 64,
+    ADDRESS_TEXT_MAX = 128, /* an address as text, with the zero; unix paths are at most 108 */
+    ERROR_TEXT_MAX = 256,
+    SEND_LEN_MAX = 1 << 20,
+    SEND_QUEUE_DEFAULT = 65536,
+    BODY_LEN_MAX = 16 << 20,
+    READ_WINDOW_DEFAULT = 65536,
+    READ_WINDOW_MAX = 1 << 30,
+    RESPOND_FREE_MAX = 16384, /* payload of Respond that costs no credit (http.proto) */
+    CALL_DEADLINE_MS = 5000,  /* of our own calls to net and file */
+    CONNECT_DEADLINE_MS = 20000,
+};
+
+struct app;
+struct host;
+struct stream;
+
+struct listener {
+    bool is_stream;                        /* of a px_stream_listen, not of the server */
+    uint32_t index;                        /* among those of the server */
+    px_handle handle;                      /* net's */
+    char address[ADDRESS_TEXT_MAX];        /* as bound */
+    const struct px_stream_events *events; /* is_stream */
+    void *arg;
+};
+
+struct px_server {
+    struct px_system *system;
+    struct routes routes;
+    H1__Upgrade upgrades[UPGRADES_MAX], *upgrade_list[UPGRADES_MAX];
+    char *name; /* h1.server points here */
+    uint32_t connections_max, connections_peer_max, send_queue_max;
+    uint32_t n_listeners; /* of the server */
+};
+
+struct px_ready {
+    struct px_ready *next, **link;
+    struct px_system *system;
+    struct px_buf *body; /* NULL: none */
+    size_t body_len;
+    uint32_t status;
+    size_t fields_len;
+    uint8_t fields[]; /* serialized HeaderList */
+};
+
+struct px_system {
+    struct host *host; /* world, net and file of the operating system */
+    struct px_kernel *kernel;
+    struct app *app; /* NULL until started */
+    struct px_server *server;
+    struct px_ready *readies;
+    H1__Config h1; /* the configuration of the h1 service */
+    px_addr addr_app, addr_net, addr_file;
+    uint32_t requests_max, streams_max, calls_max;
+    uint32_t n_listeners;
+    struct listener listeners[LISTENERS_MAX]; /* the index is net's tag */
+    char stream_address[ADDRESS_TEXT_MAX];
+    bool in_turn, stopping, out_of_time, stopped;
+    struct px_sul stop_timer;
+    px_stopped_fn stopped_fn;
+    void *stopped_arg;
+    char error[ERROR_TEXT_MAX];
+};
+
+/* A call of the app mailbox; its handle is the tag. */
+struct call {
+    void (*fn)(struct app *app, const struct call *call, const struct px_msg *reply);
+    px_reply_fn user_fn; /* px_system_call */
+    void *arg;
+    px_handle about; /* the request or stream it is made for */
+};
+
+enum app_counter { COUNT_NO_ROUTE, COUNT_BAD_PATH, COUNT_BUSY, COUNT_LOST, COUNT_FULL, N_COUNTERS };
+
+struct app {
+    struct px_system *system;
+    struct px_server *server;
+    struct px_env *env;
+    px_addr net, file;
+    bool stopping;
+    struct px_pool requests; /* of struct request */
+    struct px_pool streams;  /* of struct stream */
+    struct px_pool calls;    /* of struct call */
+    struct px_pool nobody;   /* one element: who answers requests that got none of their own */
+    void *refuser;           /* that element */
+};
+
+/* What the flush phase still has to tell the owner of a request or stream. Callbacks that do not
+ * answer a message come from there, so that nothing calls back from inside a call. */
+enum later_what { LATER_BODY_FIN = 1, LATER_DRAINED = 2, LATER_END = 4 };
+struct later {
+    struct px_want want;
+    void (*flush)(struct later *later);
+    uint32_t what; /* enum later_what */
+};
+
+struct request {
+    struct later later;
+    struct app *app;
+    const struct px_msg *msg; /* the Exchange; NULL: the head is gone */
+    px_handle self;           /* as the engine knows it */
+    px_handle requester;      /* the engine's */
+    const struct px_request_events *events;
+    void *arg;
+    const struct route *route;
+    struct px_buf *path_buf;           /* the path, if it had to be normalised */
+    const struct px_msg *trailers;     /* held; of the request */
+    const struct px_msg *trailers_out; /* sealed; of the response, behind `out` */
+    px_collected_fn collected;         /* px_request_collect */
+    struct px_chain in;                /* what was collected */
+    struct px_chain out;               /* body that waits for credit */
+    struct px_chain file;              /* ranges that the engine does not take: to be read */
+    struct px_buf *fields_buf;         /* serialized fields of a file's response */
+    uint64_t window;                   /* the most credit there ever was */
+    uint64_t credit, left; /* may be sent; of the declared length, not yet given to us */
+    struct px_credit_in in_credit;
+    uint32_t state, in_max, fields_len;
+    px_addr engine;
+    uint16_t path_len, n_params;
+    bool held, announced, is_head, has_left, in_open, in_reading, fin_told, reading_file,
+        told_to_wait;
+    struct route_part params[ROUTE_PARAMS_MAX];
+};
+
+enum request_state { WAITING, OPENING, SENDING, FINISHING, ANSWERED, ENDED, N_STATES };
+
+/* ---- wiring.c ---- */
+enum px_err wiring_contracts(struct px_kernel *kernel);
+enum px_err wiring_add(struct px_system *system);
+enum px_err wiring_upgrades(struct px_system *system);
+
+/* ---- host.c: the one file that knows the operating system's transport ---- */
+enum px_err host_new(const struct px_system_config *config, struct host **ret_host);
+void host_free(struct host *take_host);
+const struct px_world *host_world(const struct host *host);
+enum px_err host_attach(struct host *host, struct px_kernel *kernel, px_addr *ret_net,
+                        px_addr *ret_file);
+int host_fd(const struct host *host);
+enum px_err host_address_text(const ProtobufCBinaryData *address, char *ret_text, size_t size);
+
+/* ---- system.c ---- */
+enum px_err system_fail(struct px_system *system, enum px_err err, const char *what,
+                        const char *why);
+void system_turn(struct px_system *system, uint64_t wait_us);
+/* The rest of starting, once the kernel runs: the state of the app mailbox. */
+enum px_err system_app_start(struct px_system *system);
+/* How far real time is ahead of the kernel's, which stands still between turns. Microseconds. */
+uint64_t system_lag_us(const struct px_system *system);
+
+/* ---- server.c ---- */
+void server_free(struct px_server *take_server);
+enum px_err listener_open(struct px_system *system, const char *address,
+                          const struct px_listen *options, const struct listener *proto);
+
+/* ---- app.c ---- */
+extern const struct px_service px_app_service;
+/* An outstanding call; NULL: calls_max are. */
+struct call *call_new(struct app *app,
+                      void (*fn)(struct app *app, const struct call *call,
+                                 const struct px_msg *reply),
+                      px_handle about);
+void app_check_drained(struct app *app);
+
+/* ---- request.c ---- */
+void request_on_exchange(void *state, const struct px_msg *msg);
+void request_on_credit(void *state, const struct px_msg *msg);
+void request_on_cancel(void *state, const struct px_msg *msg);
+void request_on_ended(void *state, const struct px_msg *msg);
+void request_lost(struct app *app, px_peer from, px_handle tag);
+void request_gone(struct app *app, px_peer peer);
+/* The request of a handle, or NULL: stale. */
+static inline struct request *request_of(struct px_request request)
+{
+    struct app *app = request.system->app;
+    return app == NULL ? NULL : px_pool_own(&app->requests, request.handle);
+}
+static inline struct px_request request_handle(const struct request *r)
+{
+    return (struct px_request){r->app->system, r->self};
+}
+/* The request may still be answered: PX_EOK, PX_ESTALE or PX_ESTATE. */
+enum px_err request_answerable(const struct request *r);
+void request_move(struct request *r, enum request_state next);
+/* Sends a message to the engine; the first that is lost ends the request, soon. */
+void request_tell(struct request *r, uint16_t method, void *take_body);
+void request_later(struct request *r, enum later_what what);
+void request_cancel(struct request *r, enum px_status reason);
+
+/* ---- body.c ---- */
+void body_on_data(void *state, const struct px_msg *msg);
+void body_on_trailers(void *state, const struct px_msg *msg);
+void body_flush_fin(struct request *r);
+
+/* ---- reply.c ---- */
+/* Sends as much of the queue as there is credit for. */
+void reply_pump(struct request *r);
+/* The response is complete: the head is let go of. */
+void reply_answered(struct request *r);
+/* A response of our own: text/plain. */
+void reply_simple(struct request *r, uint32_t status, const char *text);
+/* `allow` NULL: without that field. */
+void reply_allow(struct request *r, uint32_t status, const char *allow);
+
+/* ---- reply_file.c ---- */
+void file_read_more(struct request *r);
+
+/* ---- stream.c ---- */
+void stream_on_accepted(void *state, const struct px_msg *msg);
+void stream_on_data(void *state, const struct px_msg *msg);
+void stream_on_credit(void *state, const struct px_msg *msg);
+void stream_on_closed(void *state, const struct px_msg *msg);
+bool stream_lost(struct app *app, px_peer from, px_handle tag);
+void stream_gone(struct app *app, px_peer peer);
+void stream_stop(struct app *app);
+size_t stream_size(void);
+
+#endif

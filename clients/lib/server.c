@@ -1,0 +1,237 @@
+/* server.c - the HTTP server of a system: its limits, its routes, and listening (for streams too).
+ */
+#include "lib.h"
+
+#include <px/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "net.pb-c.h"
+#include "net_contract.h"
+
+enum {
+    LISTEN_TURNS_MAX = 1000,
+    /* Twice what an exchange may have in flight (services/h1): a full window of body goes down in
+     * one piece, with its head, instead of in one and a scrap. */
+    SEND_WINDOW = 524288,
+};
+
+/* ---- configuration ---- */
+
+static ProtobufCBinaryData bytes_of(const char *text)
+{
+    /* The configuration is only read. */
+    union {
+        const char *text;
+        uint8_t *bytes;
+    } u = {.text = text};
+    return (ProtobufCBinaryData){strlen(text), u.bytes};
+}
+
+static void limits_fill(H1__Config *h1, const struct px_server_config *config)
+{
+    h1->requests_max = config->requests_max;
+    h1->idle_ms = config->idle_ms;
+    h1->head_ms = config->head_ms;
+    h1->write_ms = config->write_ms;
+    h1->body_rate_min = config->body_rate_min;
+    h1->body_max = config->body_max;
+    h1->request_line_max = config->request_line_max;
+    h1->header_line_max = config->header_line_max;
+    h1->headers_len_max = config->headers_len_max;
+    h1->headers_max = config->headers_max;
+    h1->pipeline_max = config->pipeline_max;
+}
+
+static enum px_err server_fill(struct px_server *server, H1__Config *h1,
+                               const struct px_server_config *config)
+{
+    if (config->n_upgrades > UPGRADES_MAX || (config->n_upgrades > 0 && config->upgrades == NULL)) {
+        return PX_EINVAL;
+    }
+    limits_fill(h1, config);
+    if (config->server_name != NULL) {
+        server->name = strdup(config->server_name);
+        if (server->name == NULL) {
+            return PX_ENOMEM;
+        }
+        h1->server = bytes_of(server->name);
+    }
+    for (uint32_t i = 0; i < config->n_upgrades; i++) {
+        H1__Upgrade *upgrade = &server->upgrades[i];
+        h1__upgrade__init(upgrade);
+        upgrade->token = bytes_of(config->upgrades[i].token);
+        upgrade->mailbox = bytes_of(config->upgrades[i].mailbox);
+        server->upgrade_list[i] = upgrade;
+    }
+    h1->n_upgrades = config->n_upgrades;
+    h1->upgrades = server->upgrade_list;
+    server->connections_max = config->connections_max;
+    server->connections_peer_max = config->connections_peer_max;
+    server->send_queue_max =
+        config->send_queue_max == 0 ? SEND_QUEUE_DEFAULT : config->send_queue_max;
+    return PX_EOK;
+}
+
+enum px_err px_server_new(struct px_system *system, const struct px_server_config *config,
+                          struct px_server **ret_server)
+{
+    static const struct px_server_config defaults;
+    if (system->app != NULL) {
+        return PX_ESTATE;
+    }
+    if (system->server != NULL) {
+        return PX_EEXIST;
+    }
+    if (px_kernel_mailbox(system->kernel, "h1") == 0) {
+        return PX_EUNSUPPORTED;
+    }
+    struct px_server *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        return PX_ENOMEM;
+    }
+    server->system = system;
+    enum px_err err = server_fill(server, &system->h1, config == NULL ? &defaults : config);
+    if (err != PX_EOK) {
+        server_free(server);
+        return err;
+    }
+    system->server = server;
+    *ret_server = server;
+    return PX_EOK;
+}
+
+void server_free(struct px_server *take_server)
+{
+    if (take_server != NULL) {
+        route_free_all(&take_server->routes);
+        free(take_server->name);
+        free(take_server);
+    }
+}
+
+enum px_err px_server_route(struct px_server *server, const char *method, const char *pattern,
+                            px_route_fn fn, void *arg)
+{
+    return route_add(&server->routes, method, pattern, fn, arg);
+}
+
+/* ---- listening ---- */
+
+/* Waits for net's answer: it comes within a few turns. */
+struct listening {
+    bool done;
+    enum px_status status;
+    struct listener *listener;
+};
+
+static void listen_done(struct app *app, const struct call *call, const struct px_msg *reply)
+{
+    struct listening *wait = call->arg;
+    const Net__Listening *listening = reply->body;
+    (void)app;
+    wait->done = true;
+    wait->status = reply->status;
+    if (reply->status == PX_OK) {
+        wait->listener->handle = listening->listener;
+        snprintf(wait->listener->address, ADDRESS_TEXT_MAX, "%.*s", (int)listening->address.len,
+                 (const char *)listening->address.data);
+    }
+}
+
+static enum px_err listen_err(struct px_system *system, const char *address, enum px_status status)
+{
+    switch (status) {
+    case PX_OK:
+        return PX_EOK;
+    case PX_IN_USE:
+        return system_fail(system, PX_EEXIST, address, "the address is taken by another program");
+    case PX_DENIED:
+        return system_fail(system, PX_EDENIED, address, "permission denied");
+    case PX_BAD_REQUEST:
+        return system_fail(system, PX_EINVAL, address, "not an address");
+    case PX_NOT_FOUND:
+    case PX_UNREACHABLE:
+        return system_fail(system, PX_ENOENT, address, "no interface has this address");
+    case PX_NO_MEMORY:
+        return system_fail(system, PX_ENOMEM, address, "memory ran out");
+    default:
+        return system_fail(system, PX_EIO, address, px_status_text(status));
+    }
+}
+
+static void listen_send(struct px_system *system, struct call *call, const char *address,
+                        const struct px_listen *options, bool is_stream)
+{
+    static const struct px_listen defaults;
+    struct app *app = system->app;
+    const struct px_listen *o = options == NULL ? &defaults : options;
+    const char *upper = is_stream ? "app" : "h1";
+    Net__ListenAt *m =
+        px_msg_new_sized(app->env, &net__listen_at__descriptor, ADDRESS_TEXT_MAX + 8);
+    px_msg_put(m, &m->address, address, strlen(address));
+    px_msg_put(m, &m->upper, upper, strlen(upper));
+    m->tag = system->n_listeners;
+    m->backlog = o->backlog;
+    m->reuse_port = o->reuse_port;
+    m->v6only = o->v6only;
+    m->unix_mode = o->unix_mode;
+    if (!is_stream) {
+        m->send_window = SEND_WINDOW;
+        m->connections_max = system->server->connections_max;
+        m->connections_peer_max = system->server->connections_peer_max;
+    }
+    px_call(app->env, app->net, NET_LISTEN, m, PX_MS(CALL_DEADLINE_MS),
+            px_handle_of(&app->calls, call));
+}
+
+enum px_err listener_open(struct px_system *system, const char *address,
+                          const struct px_listen *options, const struct listener *proto)
+{
+    PX_ASSERT(!system->in_turn); /* documented: not from inside a callback */
+    PX_TRY(px_system_start(system));
+    if (strlen(address) >= ADDRESS_TEXT_MAX) {
+        return system_fail(system, PX_EINVAL, address, "not an address");
+    }
+    if (system->n_listeners == LISTENERS_MAX) {
+        return system_fail(system, PX_ELIMIT, address, "too many listeners");
+    }
+    struct call *call = call_new(system->app, listen_done, 0);
+    if (call == NULL) {
+        return system_fail(system, PX_ELIMIT, address, "too many calls are outstanding");
+    }
+    struct listener *listener = &system->listeners[system->n_listeners];
+    struct listening wait = {.listener = listener};
+    *listener = *proto;
+    call->arg = &wait;
+    listen_send(system, call, address, options, proto->is_stream);
+    system->n_listeners++; /* it may accept in the turn that opens it */
+    for (int i = 0; i < LISTEN_TURNS_MAX && !wait.done; i++) {
+        system_turn(system, 0);
+    }
+    PX_ASSERT(wait.done); /* net answers at once */
+    if (wait.status != PX_OK) {
+        system->n_listeners--;
+    }
+    return listen_err(system, address, wait.status);
+}
+
+enum px_err px_server_listen(struct px_server *server, const char *address,
+                             const struct px_listen *options)
+{
+    struct listener proto = {.index = server->n_listeners};
+    PX_TRY(listener_open(server->system, address, options, &proto));
+    server->n_listeners++;
+    return PX_EOK;
+}
+
+const char *px_server_address(const struct px_server *server, uint32_t index)
+{
+    const struct px_system *system = server->system;
+    for (uint32_t i = 0; i < system->n_listeners; i++) {
+        if (!system->listeners[i].is_stream && system->listeners[i].index == index) {
+            return system->listeners[i].address;
+        }
+    }
+    return NULL;
+}

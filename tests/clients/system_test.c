@@ -1,0 +1,230 @@
+/* system_test.c - whole systems on the operating system, without a client: made, embedded, posted
+ * to, stopped. */
+#include <check.h>
+#include <plexus.h>
+#include <poll.h>
+#include <pthread.h>
+#include <px/kernel.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct px_system *sys;
+
+static void setup(void)
+{
+    sys = NULL;
+    ck_assert_int_eq(px_system_new(NULL, &sys), PX_EOK);
+}
+
+static void teardown(void)
+{
+    px_system_free(sys);
+}
+
+static void on_stopped(struct px_system *system, bool drained, void *arg)
+{
+    (void)system;
+    *(int *)arg = drained ? 1 : -1;
+}
+
+static void stop_posted(void *arg, const void *data, size_t len)
+{
+    ck_assert_uint_eq(len, 5);
+    ck_assert_mem_eq(data, "hello", 5);
+    px_stop(sys, PX_SEC(5), on_stopped, arg);
+}
+
+static void *poster(void *arg)
+{
+    return px_system_post(sys, stop_posted, arg, "hello", 5) == PX_EOK ? arg : NULL;
+}
+
+START_TEST(a_system_can_be_freed_at_any_stage)
+{
+    ck_assert_int_eq(px_system_start(sys), PX_EOK);
+    ck_assert_int_eq(px_system_start(sys), PX_EOK);
+    px_system_free(NULL);
+    px_ready_free(NULL);
+}
+END_TEST
+
+START_TEST(another_thread_can_stop_it)
+{
+    pthread_t thread;
+    void *said = NULL;
+    int stopped = 0;
+    ck_assert_int_eq(pthread_create(&thread, NULL, poster, &stopped), 0);
+    ck_assert_int_eq(px_run(sys), PX_EOK);
+    ck_assert_int_eq(pthread_join(thread, &said), 0);
+    ck_assert_ptr_nonnull(said);
+    ck_assert_int_eq(stopped, 1);
+    ck_assert(!px_dispatch(sys));
+    ck_assert_int_eq(px_run(sys), PX_EOK); /* it has ended already */
+}
+END_TEST
+
+static void on_readable(struct px_system *system, int fd, void *arg)
+{
+    char byte;
+    ck_assert_int_eq(read(fd, &byte, 1), 1);
+    *(char *)arg = byte;
+    px_stop(system, PX_SEC(1), NULL, NULL);
+}
+
+START_TEST(a_descriptor_of_the_programs_is_watched)
+{
+    int ends[2];
+    char got = 0;
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(px_system_watch(sys, ends[0], on_readable, &got), PX_EOK);
+    ck_assert_int_eq(write(ends[1], "x", 1), 1);
+    ck_assert_int_eq(px_run(sys), PX_EOK);
+    ck_assert_int_eq(got, 'x');
+    for (int i = 1; i < 16; i++) {
+        ck_assert_int_eq(px_system_watch(sys, dup(ends[0]), on_readable, &got), PX_EOK);
+    }
+    ck_assert_int_eq(px_system_watch(sys, ends[1], on_readable, &got), PX_ELIMIT);
+    ck_assert_int_eq(close(ends[1]), 0); /* it stayed ours */
+}
+END_TEST
+
+static void count_up(struct px_timer *timer, void *arg)
+{
+    (void)timer;
+    ++*(int *)arg;
+}
+
+START_TEST(a_foreign_loop_polls_one_descriptor_and_keeps_one_deadline)
+{
+    struct px_timer timer = {.system = NULL}, never = {.system = NULL};
+    int fired = 0;
+    px_timer_cancel(&never);
+    ck_assert_int_eq(px_timer_set(sys, &timer, 1000, count_up, &fired), PX_EOK);
+    ck_assert_int_eq(px_timer_set(sys, &never, 1, count_up, &fired), PX_EOK);
+    px_timer_cancel(&never);
+    struct pollfd fd = {.fd = px_system_fd(sys), .events = POLLIN};
+    ck_assert_int_ge(fd.fd, 0);
+    while (fired == 0) {
+        uint64_t us = px_next_deadline_us(sys);
+        ck_assert_uint_le(us, 1000000);
+        ck_assert_int_ge(poll(&fd, 1, (int)((us + 999) / 1000)), 0);
+        ck_assert(px_dispatch(sys));
+    }
+    ck_assert_int_eq(fired, 1);
+    ck_assert_int_eq(px_system_post(sys, stop_posted, &fired, "hello", 5), PX_EOK);
+    ck_assert_int_eq(poll(&fd, 1, 5000), 1);
+    for (int i = 0; i < 100 && px_dispatch(sys); i++) {
+    }
+    ck_assert(!px_dispatch(sys));
+}
+END_TEST
+
+START_TEST(one_system_has_one_server_and_only_before_it_is_started)
+{
+    struct px_server *server = NULL, *other = NULL;
+    ck_assert_int_eq(px_server_new(sys, NULL, &server), PX_EOK);
+    ck_assert_int_eq(px_server_new(sys, NULL, &other), PX_EEXIST);
+    ck_assert_ptr_null(px_server_address(server, 0));
+    ck_assert_int_eq(px_system_start(sys), PX_EOK);
+    ck_assert_int_eq(px_server_new(sys, NULL, &other), PX_ESTATE);
+    ck_assert_ptr_null(other);
+}
+END_TEST
+
+START_TEST(listening_says_where_and_why_not)
+{
+    struct px_server *server = NULL;
+    ck_assert_int_eq(px_server_new(sys, NULL, &server), PX_EOK);
+    ck_assert_int_eq(px_server_listen(server, "127.0.0.1:0", NULL), PX_EOK);
+    const char *address = px_server_address(server, 0);
+    ck_assert_ptr_nonnull(address);
+    ck_assert_int_eq(strncmp(address, "127.0.0.1:", 10), 0);
+    ck_assert_int_gt(atoi(address + 10), 0);
+    ck_assert_int_eq(px_server_listen(server, address, NULL), PX_EEXIST);
+    ck_assert_ptr_nonnull(strstr(px_system_error(sys), address));
+    ck_assert_int_eq(px_server_listen(server, "localhost", NULL), PX_EINVAL);
+    ck_assert_int_eq(px_server_listen(server, "192.0.2.1:0", NULL), PX_ENOENT);
+    ck_assert_ptr_null(px_server_address(server, 1));
+    for (int i = 1; i < 64; i++) {
+        ck_assert_int_eq(px_server_listen(server, "127.0.0.1:0", NULL), PX_EOK);
+    }
+    ck_assert_int_eq(px_server_listen(server, "127.0.0.1:0", NULL), PX_ELIMIT);
+}
+END_TEST
+
+START_TEST(configurations_out_of_range_are_refused)
+{
+    struct px_system *other = NULL;
+    struct px_server *server = NULL;
+    static const char *const roots[] = {"/nonexistent"};
+    struct px_system_config config = {.file_roots = roots, .n_file_roots = 1};
+    ck_assert_int_eq(px_system_new(&config, &other), PX_ENOENT);
+    config = (struct px_system_config){.n_file_roots = 17};
+    ck_assert_int_eq(px_system_new(&config, &other), PX_EINVAL);
+    config = (struct px_system_config){.requests_max = 1 << 24};
+    ck_assert_int_eq(px_system_new(&config, &other), PX_EINVAL);
+    ck_assert_ptr_null(other);
+    struct px_server_config limits = {.n_upgrades = 9};
+    ck_assert_int_eq(px_server_new(sys, &limits, &server), PX_EINVAL);
+    static const struct px_upgrade upgrade = {"toy", "nobody"};
+    limits = (struct px_server_config){.upgrades = &upgrade, .n_upgrades = 1};
+    ck_assert_int_eq(px_server_new(sys, &limits, &server), PX_EOK);
+    ck_assert_int_eq(px_system_start(sys), PX_ENOENT);
+    ck_assert_ptr_nonnull(strstr(px_system_error(sys), "nobody"));
+}
+END_TEST
+
+START_TEST(an_idle_system_makes_no_turns)
+{
+    struct px_ledger before, after;
+    ck_assert_int_eq(px_system_start(sys), PX_EOK);
+    for (int i = 0; i < 10; i++) {
+        px_dispatch(sys);
+    }
+    ck_assert_uint_eq(px_next_deadline_us(sys), PX_NEVER);
+    px_system_ledger(sys, &before);
+    px_dispatch(sys);
+    px_system_ledger(sys, &after);
+    ck_assert_uint_eq(after.deliveries, before.deliveries);
+    ck_assert_uint_eq(after.allocs, before.allocs);
+}
+END_TEST
+
+START_TEST(two_systems_in_one_process_never_notice_each_other)
+{
+    struct px_system *other = NULL;
+    int stopped = 0;
+    ck_assert_int_eq(px_system_new(NULL, &other), PX_EOK);
+    ck_assert_int_eq(px_system_start(sys), PX_EOK);
+    ck_assert_int_eq(px_system_start(other), PX_EOK);
+    px_stop(other, PX_SEC(1), on_stopped, &stopped);
+    for (int i = 0; i < 100 && px_dispatch(other); i++) {
+    }
+    ck_assert_int_eq(stopped, 1);
+    ck_assert(px_dispatch(sys));
+    px_system_free(other);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("system");
+    TCase *systems = tcase_create("systems");
+    tcase_add_checked_fixture(systems, setup, teardown);
+    tcase_add_test(systems, a_system_can_be_freed_at_any_stage);
+    tcase_add_test(systems, another_thread_can_stop_it);
+    tcase_add_test(systems, a_foreign_loop_polls_one_descriptor_and_keeps_one_deadline);
+    tcase_add_test(systems, a_descriptor_of_the_programs_is_watched);
+    tcase_add_test(systems, one_system_has_one_server_and_only_before_it_is_started);
+    tcase_add_test(systems, listening_says_where_and_why_not);
+    tcase_add_test(systems, configurations_out_of_range_are_refused);
+    tcase_add_test(systems, an_idle_system_makes_no_turns);
+    tcase_add_test(systems, two_systems_in_one_process_never_notice_each_other);
+    suite_add_tcase(suite, systems);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
