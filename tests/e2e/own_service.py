@@ -1,0 +1,37 @@
+#!/usr/bin/python3
+"""A stranger builds a service of his own: installs this build into an empty folder, takes
+clients/examples/own_service out of the tree, and builds and tests it with nothing but pkg-config."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+SOURCE = os.environ["MESON_SOURCE_ROOT"]
+BUILD = os.environ["MESON_BUILD_ROOT"]
+
+
+def run(*command, **options):
+    """Runs a command that has to succeed; what it said is part of the test's output."""
+    print("$ " + " ".join(command), flush=True)
+    done = subprocess.run(command, check=False, stderr=subprocess.STDOUT, **options)
+    if done.returncode != 0:
+        sys.exit("failed with %d" % done.returncode)
+
+
+def main():
+    if os.environ.get("PX_SANITIZED"):
+        print("SKIPPED: an installed library with sanitizers is nobody's case")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory(prefix="plexus-own-service-") as top:
+        run("meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", top + "/root")
+        folders = [f for f, _, names in os.walk(top + "/root") if "plexus.pc" in names]
+        if len(folders) != 1:
+            sys.exit("plexus.pc installed in %d places" % len(folders))
+        shutil.copytree(os.path.join(SOURCE, "clients", "examples", "own_service"), top + "/own")
+        env = dict(os.environ, PKG_CONFIG_PATH=folders[0], LD_LIBRARY_PATH=os.path.dirname(folders[0]))
+        run("meson", "setup", "build", cwd=top + "/own", env=env)
+        run("meson", "test", "-C", "build", "--print-errorlogs", cwd=top + "/own", env=env)
+
+
+main()
