@@ -60,6 +60,28 @@ static inline bool px_span_equal_str(struct px_span a, const char *text)
     return px_span_equal(a, px_span_of_str(text));
 }
 
+/* memcpy for the few bytes of a name or a value: up to 32 are copied in place, as two halves that
+ * may overlap each other, instead of by a call. The two memories do not overlap. */
+static inline void px_copy_short(uint8_t *dst, const uint8_t *src, size_t len)
+{
+    if (len > 32) {
+        memcpy(dst, src, len);
+    } else if (len >= 16) {
+        memcpy(dst, src, 16);
+        memcpy(dst + len - 16, src + len - 16, 16);
+    } else if (len >= 8) {
+        memcpy(dst, src, 8);
+        memcpy(dst + len - 8, src + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(dst, src, 4);
+        memcpy(dst + len - 4, src + len - 4, 4);
+    } else if (len > 0) {
+        dst[0] = src[0];
+        dst[len / 2] = src[len / 2];
+        dst[len - 1] = src[len - 1];
+    }
+}
+
 /* ---- reading ---- */
 
 static inline struct px_bytes px_bytes_of(const void *ptr, size_t len)
@@ -257,6 +279,15 @@ static inline void px_bytes_put(struct px_bytes_out *out, const void *bytes, siz
     uint8_t *place = px_bytes_out_reserve(out, len);
     if (place != NULL && len > 0) {
         memcpy(place, bytes, len);
+    }
+}
+
+/* The same for few bytes. */
+static inline void px_bytes_put_short(struct px_bytes_out *out, struct px_span span)
+{
+    uint8_t *place = px_bytes_out_reserve(out, span.len);
+    if (place != NULL) {
+        px_copy_short(place, span.ptr, span.len);
     }
 }
 
