@@ -224,6 +224,7 @@ void call_start(struct px_call *c, uint64_t deadline_us)
 {
     c->deadline_at_us = PX_NEVER;
     if (deadline_us != PX_NEVER) {
+        sul_now(c->kernel);
         c->deadline_at_us = c->kernel->now_us + deadline_us;
         sul_schedule_for(c->kernel, 0, &c->deadline, on_deadline, deadline_us, 0);
     }

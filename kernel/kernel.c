@@ -401,6 +401,15 @@ uint64_t px_kernel_now_us(const struct px_kernel *kernel)
     return kernel->now_us;
 }
 
+static uint32_t elems_of(const struct px_env *mb)
+{
+    uint32_t n = 0;
+    for (const struct px_pool *pool = mb->pools; pool != NULL; pool = pool->next) {
+        n += pool->used;
+    }
+    return n;
+}
+
 void px_kernel_ledger(const struct px_kernel *kernel, struct px_ledger *ret)
 {
     *ret = (struct px_ledger){
@@ -419,8 +428,10 @@ void px_kernel_ledger(const struct px_kernel *kernel, struct px_ledger *ret)
         .bufs = kernel->n_bufs,
         .blocks = kernel->n_blocks,
         .timers = kernel->n_timers,
-        .elems = kernel->n_elems,
     };
+    for (uint32_t i = 1; i <= kernel->n_mailboxes; i++) {
+        ret->elems += elems_of(&kernel->mailboxes[i]);
+    }
 }
 
 void px_service_ledger(const struct px_kernel *kernel, px_addr addr, struct px_ledger *ret)
@@ -434,7 +445,7 @@ void px_service_ledger(const struct px_kernel *kernel, px_addr addr, struct px_l
         ret->pieces = mb->n_pieces;
         ret->bufs = mb->n_bufs;
         ret->timers = mb->n_timers;
-        ret->elems = mb->n_elems;
+        ret->elems = elems_of(mb);
     }
 }
 

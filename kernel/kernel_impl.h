@@ -143,7 +143,7 @@ struct px_env {
     struct px_buf *bufs;
     struct px_piece *pieces;
     uint64_t *counters;
-    uint32_t n_held, n_bufs, n_pieces, n_timers, n_elems;
+    uint32_t n_held, n_bufs, n_pieces, n_timers;
     uint32_t calls_reserved, calls_out;
     uint32_t rank;
     px_addr self;
@@ -243,47 +243,12 @@ struct px_kernel {
 
     _Atomic(struct post *) posts;
     uint64_t deliveries, turns, lost, denied, late, allocs, mem;
-    uint32_t n_blocks, n_bufs, n_pieces, n_held, n_elems, n_reserve, calls_reserved;
-    bool started, wall_known;
+    uint32_t n_blocks, n_bufs, n_pieces, n_held, n_reserve, calls_reserved;
+    bool started, in_turn, wall_known;
     int64_t wall_us;
 };
 
 enum { CALLS_A_CHUNK = 64 };
-
-/* ---- what every message goes through ---- */
-
-static inline void trace_message(struct px_kernel *k, const struct px_msg *m,
-                                 enum px_trace_outcome outcome)
-{
-    k->trace[k->trace_next++ & k->trace_mask] = (struct px_trace){
-        .at_us = k->now_us,
-        .about = m->call != 0 ? m->call : m->tag,
-        .bytes = m->block != NULL ? (uint32_t)m->block->payload_len : 0,
-        .from = PX_PEER_ADDR(m->from),
-        .to = m->to,
-        .method = m->method,
-        .kind = m->kind,
-        .status = (uint8_t)m->status,
-        .outcome = (uint8_t)outcome,
-        .link = m->from >> ADDR_BITS != 0,
-    };
-}
-
-static inline void queue_push(struct px_kernel *k, struct px_msg *m)
-{
-    m->next = NULL;
-    *k->queue_end = m;
-    k->queue_end = &m->next;
-    k->queued++;
-}
-
-/* What is known of a method; NULL: nothing. */
-static inline const struct method *kernel_method(const struct px_kernel *k, uint16_t method)
-{
-    const struct contract_slot *c = &k->contracts[k->slot_of[method >> 8]];
-    uint32_t index = method & 0xffu;
-    return index < c->n_methods ? &c->methods[index] : NULL;
-}
 
 /* memory (kernel.c) */
 void *kernel_alloc(struct px_kernel *k, size_t len);
@@ -291,10 +256,8 @@ void kernel_release(struct px_kernel *k, void *mem, size_t len);
 
 /* msg.c */
 void msg_free_lists(struct px_kernel *k);
-void block_unref(struct px_block *b);
-void msg_done(struct px_msg *m);
+void block_free(struct px_block *b);
 struct px_msg *msg_bare(struct px_kernel *k, const struct px_msg *like);
-bool block_is_lost(const struct px_block *b);
 enum px_err msg_unpack(struct px_env *env, const ProtobufCMessageDescriptor *type,
                        const uint8_t *data, size_t len, uint32_t n_slices, void **ret_body);
 uint32_t chain_slices(const struct px_chain *chain);
@@ -336,6 +299,7 @@ void link_forget_inbound(struct px_call *c);
 void pool_free(struct px_pool *pool);
 
 /* sul.c */
+void sul_now(struct px_kernel *k);
 void sul_fire(struct px_kernel *k);
 uint64_t sul_next_us(const struct px_kernel *k);
 void sul_drop_owner(struct px_kernel *k, px_addr owner);
@@ -359,5 +323,63 @@ void trace_leave(struct px_kernel *previous);
 
 /* turn.c */
 void deliver_one(struct px_kernel *k);
+
+/* ---- what every message goes through ---- */
+
+static inline void trace_message(struct px_kernel *k, const struct px_msg *m,
+                                 enum px_trace_outcome outcome)
+{
+    k->trace[k->trace_next++ & k->trace_mask] = (struct px_trace){
+        .at_us = k->now_us,
+        .about = m->call != 0 ? m->call : m->tag,
+        .bytes = m->block != NULL ? (uint32_t)m->block->payload_len : 0,
+        .from = PX_PEER_ADDR(m->from),
+        .to = m->to,
+        .method = m->method,
+        .kind = m->kind,
+        .status = (uint8_t)m->status,
+        .outcome = (uint8_t)outcome,
+        .link = m->from >> ADDR_BITS != 0,
+    };
+}
+
+static inline void queue_push(struct px_kernel *k, struct px_msg *m)
+{
+    m->next = NULL;
+    *k->queue_end = m;
+    k->queue_end = &m->next;
+    k->queued++;
+}
+
+static inline void block_unref(struct px_block *b)
+{
+    if (--b->refs == 0) {
+        block_free(b);
+    }
+}
+
+static inline bool block_is_lost(const struct px_block *b)
+{
+    return (b->flags & (BLOCK_SPARE | BLOCK_POISONED)) != 0;
+}
+
+/* Nobody borrows or holds this envelope any more. */
+static inline void msg_done(struct px_msg *m)
+{
+    struct px_block *b = m->block;
+    if ((m->flags & MSG_BARE) != 0) {
+        m->next = b->kernel->free_bare;
+        b->kernel->free_bare = m;
+    }
+    block_unref(b);
+}
+
+/* What is known of a method; NULL: nothing. */
+static inline const struct method *kernel_method(const struct px_kernel *k, uint16_t method)
+{
+    const struct contract_slot *c = &k->contracts[k->slot_of[method >> 8]];
+    uint32_t index = method & 0xffu;
+    return index < c->n_methods ? &c->methods[index] : NULL;
+}
 
 #endif

@@ -170,7 +170,8 @@ static void block_clean(struct px_block *b)
     }
 }
 
-static void block_free(struct px_block *b)
+/* The last reference is gone. */
+void block_free(struct px_block *b)
 {
     if ((b->n_slices | b->flags) != 0 || b->ext != NULL) {
         bool spare = (b->flags & BLOCK_SPARE) != 0;
@@ -181,18 +182,6 @@ static void block_free(struct px_block *b)
     }
     b->kernel->n_blocks--;
     class_free(b->kernel, b, b->class);
-}
-
-void block_unref(struct px_block *b)
-{
-    if (--b->refs == 0) {
-        block_free(b);
-    }
-}
-
-bool block_is_lost(const struct px_block *b)
-{
-    return (b->flags & (BLOCK_SPARE | BLOCK_POISONED)) != 0;
 }
 
 void px_msg_drop(void *take_body)
@@ -310,17 +299,6 @@ uint32_t px_msg_payload(const struct px_msg *msg, const struct px_slice **ret_sl
 }
 
 /* ---- envelopes: done, held, shared ---- */
-
-/* Nobody borrows or holds this envelope any more. */
-void msg_done(struct px_msg *m)
-{
-    struct px_block *b = m->block;
-    if ((m->flags & MSG_BARE) != 0) {
-        m->next = b->kernel->free_bare;
-        b->kernel->free_bare = m;
-    }
-    block_unref(b);
-}
 
 /* A further envelope for the block of `like`. NULL: no memory. */
 struct px_msg *msg_bare(struct px_kernel *k, const struct px_msg *like)

@@ -74,12 +74,18 @@ static bool pool_grow(struct px_pool *p)
     return true;
 }
 
+static bool pool_ready(struct px_pool *p)
+{
+    if (p->used == p->max || (p->free_head == 0 && !pool_grow(p))) {
+        return false;
+    }
+    return p->calls_each == 0 || calls_reserve(p->env, p->calls_each);
+}
+
 void *px_pool_get(struct px_pool *pool)
 {
-    if (pool->used == pool->max || (pool->free_head == 0 && !pool_grow(pool))) {
-        return NULL;
-    }
-    if (pool->calls_each > 0 && !calls_reserve(pool->env, pool->calls_each)) {
+    bool easy = pool->free_head != 0 && pool->calls_each == 0 && pool->used < pool->max;
+    if (!KERNEL_LIKELY(easy) && !pool_ready(pool)) {
         return NULL;
     }
     struct slot *s = slot_at(pool, pool->free_head - 1);
@@ -87,11 +93,7 @@ void *px_pool_get(struct px_pool *pool)
     s->next_free = SLOT_USED;
     s->owner = 0;
     pool->used++;
-    pool->env->n_elems++;
-    pool->env->kernel->n_elems++;
-    void *elem = (uint8_t *)s + SLOT_HEAD;
-    memset(elem, 0, pool->slot_size - SLOT_HEAD);
-    return elem;
+    return memset((uint8_t *)s + SLOT_HEAD, 0, pool->slot_size - SLOT_HEAD);
 }
 
 void px_pool_put(struct px_pool *pool, void *take_elem)
@@ -104,8 +106,6 @@ void px_pool_put(struct px_pool *pool, void *take_elem)
     uint32_t index = (uint32_t)(s->handle & INDEX_MASK);
     s->owner = 0;
     pool->used--;
-    pool->env->n_elems--;
-    pool->env->kernel->n_elems--;
     if (pool->calls_each > 0) {
         calls_unreserve(pool->env, pool->calls_each);
     }
@@ -185,8 +185,6 @@ void pool_free(struct px_pool *pool)
     if (pool->calls_each > 0) {
         calls_unreserve(env, pool->calls_each * pool->used);
     }
-    env->n_elems -= pool->used;
-    env->kernel->n_elems -= pool->used;
     for (uint32_t i = 0; i < pool->n_chunks; i++) {
         kernel_release(env->kernel, pool->chunks[i],
                        ((size_t)1 << pool->slots_log2) * pool->slot_size);

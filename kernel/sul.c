@@ -152,6 +152,14 @@ void sul_unlink(struct px_kernel *k, struct px_sul *sul)
     }
 }
 
+/* Between turns the turn's time is old: what is asked for then counts from now. */
+void sul_now(struct px_kernel *k)
+{
+    if (!k->in_turn) {
+        k->now_us = k->world.monotonic_us(k->world.ctx);
+    }
+}
+
 void sul_schedule_for(struct px_kernel *k, px_addr owner, struct px_sul *sul, px_sul_fn fn,
                       uint64_t in_us, uint8_t wheel)
 {
@@ -161,6 +169,7 @@ void sul_schedule_for(struct px_kernel *k, px_addr owner, struct px_sul *sul, px
     if (in_us == PX_NEVER) {
         return;
     }
+    sul_now(k);
     struct wheel *w = &k->wheels[wheel];
     uint64_t at_us = k->now_us + (in_us < PX_SUL_US_MAX ? in_us : PX_SUL_US_MAX);
     sul->at_us = at_us > w->now_us ? at_us : w->now_us;

@@ -136,9 +136,7 @@ static void drop_undelivered(struct px_kernel *k, const struct px_msg *m)
 
 static void hand_over(struct px_kernel *k, struct px_env *mb, struct px_msg *m)
 {
-    if (KERNEL_LIKELY(m->kind == PX_KIND_ONEWAY && mb->kind == MAILBOX_SERVICE && mb->alive)) {
-        run_handler(k, mb, m);
-    } else if (m->kind == PX_KIND_GONE || m->kind == PX_KIND_BACK) {
+    if (m->kind == PX_KIND_GONE || m->kind == PX_KIND_BACK) {
         spread(k, m);
     } else if (!mb->alive) {
         drop_undelivered(k, m);
@@ -176,14 +174,8 @@ static void finish_embedded(struct px_kernel *k, struct px_msg *m)
     }
 }
 
-void deliver_one(struct px_kernel *k)
+static void deliver_other(struct px_kernel *k, struct px_msg *m)
 {
-    struct px_msg *m = k->queue_first;
-    k->queue_first = m->next;
-    if (m->next == NULL) {
-        k->queue_end = &k->queue_first;
-    }
-    k->queued--;
     m->flags |= MSG_BORROWED;
     hand_over(k, &k->mailboxes[m->to], m);
     m->flags &= (uint8_t)~MSG_BORROWED;
@@ -194,6 +186,27 @@ void deliver_one(struct px_kernel *k)
     if (m->kind == PX_KIND_REPLY) {
         call_reply_delivered(k, m->call);
     }
+    if (m->holds == 0) {
+        msg_done(m);
+    }
+}
+
+void deliver_one(struct px_kernel *k)
+{
+    struct px_msg *m = k->queue_first;
+    k->queue_first = m->next;
+    if (m->next == NULL) {
+        k->queue_end = &k->queue_first;
+    }
+    k->queued--;
+    struct px_env *mb = &k->mailboxes[m->to];
+    if (m->kind != PX_KIND_ONEWAY || mb->kind != MAILBOX_SERVICE || !mb->alive) {
+        deliver_other(k, m);
+        return;
+    }
+    m->flags |= MSG_BORROWED;
+    run_handler(k, mb, m);
+    m->flags &= (uint8_t)~MSG_BORROWED;
     if (m->holds == 0) {
         msg_done(m);
     }
@@ -294,6 +307,7 @@ void px_kernel_turn(struct px_kernel *kernel, uint64_t wait_us)
         k->world.wait(k->world.ctx, next_us < wait_us ? next_us : wait_us);
     }
     k->now_us = k->world.monotonic_us(k->world.ctx);
+    k->in_turn = true;
     k->wall_known = false;
     k->turns++;
     if (k->world.take != NULL) {
@@ -303,6 +317,7 @@ void px_kernel_turn(struct px_kernel *kernel, uint64_t wait_us)
     sul_fire(k);
     deliver(k, k->config.deliver_max);
     flush(k);
+    k->in_turn = false;
     trace_leave(previous);
 }
 

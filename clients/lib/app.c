@@ -50,7 +50,7 @@ enum px_err px_system_call(struct px_system *system, const char *mailbox, uint16
     }
     call->user_fn = fn;
     call->arg = arg;
-    deadline_us = deadline_us > PX_SUL_US_MAX ? PX_NEVER : deadline_us + system_lag_us(system);
+    deadline_us = deadline_us > PX_SUL_US_MAX ? PX_NEVER : deadline_us;
     px_call(app->env, to, method, take_body, deadline_us, px_handle_of(&app->calls, call));
     return PX_EOK;
 }
@@ -70,7 +70,6 @@ enum px_err px_timer_set(struct px_system *system, struct px_timer *timer, uint6
     timer->system = system;
     timer->fn = fn;
     timer->arg = arg;
-    in_us = in_us > PX_SUL_US_MAX ? in_us : in_us + system_lag_us(system);
     px_sul_schedule(system->app->env, &timer->sul, timer_fired, in_us);
     return PX_EOK;
 }

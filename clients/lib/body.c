@@ -71,7 +71,7 @@ static void collect_done(struct request *r)
     }
     px_chain_peek(&r->in, px_buf_data(whole), len);
     px_chain_clear(&r->in);
-    fn(request_handle(r), r->arg, px_buf_data(whole), len);
+    fn(request_handle(r), r->collected_arg, px_buf_data(whole), len);
     px_buf_put(whole);
 }
 
@@ -208,7 +208,7 @@ enum px_err px_request_collect(struct px_request request, size_t len_max, px_col
         return PX_EOK;
     }
     r->collected = fn;
-    r->arg = arg;
+    r->collected_arg = arg;
     r->in_max = (uint32_t)len_max;
     return body_open(r, SETTLE_AT_ONCE_MAX);
 }

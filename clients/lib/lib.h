@@ -135,12 +135,13 @@ struct request {
     const struct px_msg *trailers;     /* held; of the request */
     const struct px_msg *trailers_out; /* sealed; of the response, behind `out` */
     px_collected_fn collected;         /* px_request_collect */
-    struct px_chain in;                /* what was collected */
-    struct px_chain out;               /* body that waits for credit */
-    struct px_chain file;              /* ranges that the engine does not take: to be read */
-    struct px_buf *fields_buf;         /* serialized fields of a file's response */
-    uint64_t window;                   /* the most credit there ever was */
-    uint64_t credit, left; /* may be sent; of the declared length, not yet given to us */
+    void *collected_arg;
+    struct px_chain in;        /* what was collected */
+    struct px_chain out;       /* body that waits for credit */
+    struct px_chain file;      /* ranges that the engine does not take: to be read */
+    struct px_buf *fields_buf; /* serialized fields of a file's response */
+    uint64_t window;           /* the most credit there ever was */
+    uint64_t credit, left;     /* may be sent; of the declared length, not yet given to us */
     struct px_credit_in in_credit;
     uint32_t state, in_max, fields_len;
     px_addr engine;
@@ -172,8 +173,6 @@ enum px_err system_fail(struct px_system *system, enum px_err err, const char *w
 void system_turn(struct px_system *system, uint64_t wait_us);
 /* The rest of starting, once the kernel runs: the state of the app mailbox. */
 enum px_err system_app_start(struct px_system *system);
-/* How far real time is ahead of the kernel's, which stands still between turns. Microseconds. */
-uint64_t system_lag_us(const struct px_system *system);
 
 /* ---- server.c ---- */
 void server_free(struct px_server *take_server);

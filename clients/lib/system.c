@@ -158,15 +158,6 @@ void system_turn(struct px_system *system, uint64_t wait_us)
     system->in_turn = false;
 }
 
-uint64_t system_lag_us(const struct px_system *system)
-{
-    if (system->in_turn) {
-        return 0;
-    }
-    const struct px_world *world = px_kernel_world(system->kernel);
-    return world->monotonic_us(world->ctx) - px_kernel_now_us(system->kernel);
-}
-
 /* After a turn: has stopping ended? */
 static void stop_check(struct px_system *system, bool out_of_time)
 {
@@ -235,12 +226,12 @@ void px_stop(struct px_system *system, uint64_t deadline_us, px_stopped_fn fn, v
     if (system->stopped || px_system_start(system) != PX_EOK) {
         return;
     }
-    uint64_t in_us = deadline_us == PX_NEVER ? PX_NEVER : deadline_us + system_lag_us(system);
-    uint64_t now_us = px_kernel_now_us(system->kernel);
+    const struct px_world *world = px_kernel_world(system->kernel);
+    uint64_t now_us = world->monotonic_us(world->ctx);
     bool earlier =
-        !px_sul_pending(&system->stop_timer) || in_us < system->stop_timer.at_us - now_us;
-    if (in_us != PX_NEVER && earlier) {
-        px_sul_schedule(system->app->env, &system->stop_timer, stop_deadline, in_us);
+        !px_sul_pending(&system->stop_timer) || system->stop_timer.at_us > now_us + deadline_us;
+    if (deadline_us != PX_NEVER && earlier) {
+        px_sul_schedule(system->app->env, &system->stop_timer, stop_deadline, deadline_us);
     }
     if (!system->stopping) {
         system->stopping = true;
