@@ -3,50 +3,32 @@
 
 enum { BUF_HEAD = (sizeof(struct px_buf) + 63) & ~(size_t)63, BUF_CAP_MAX = 16 << 20 };
 
+static const size_t class_caps[N_BUF_CLASSES] = {PX_BUF_SMALL, PX_BUF_MEDIUM, PX_BUF_LARGE,
+                                                 PX_BUF_HUGE}; /* BUF_CLASS_FILE has no memory */
+
 static uint8_t buf_class(size_t cap)
 {
-    return cap <= PX_BUF_SMALL    ? 0
-           : cap <= PX_BUF_MEDIUM ? 1
-           : cap <= PX_BUF_LARGE  ? 2
-           : cap <= PX_BUF_HUGE   ? 3
-                                  : BUF_CLASS_NONE;
-}
-
-static size_t class_cap(uint8_t class)
-{
-    static const size_t caps[N_BUF_CLASSES] = {PX_BUF_SMALL, PX_BUF_MEDIUM, PX_BUF_LARGE,
-                                               PX_BUF_HUGE, 0};
-    return caps[class];
+    uint8_t class = 0;
+    while (class < BUF_CLASS_FILE && class_caps[class] < cap) {
+        class ++;
+    }
+    return class < BUF_CLASS_FILE ? class : BUF_CLASS_NONE;
 }
 
 static void buf_own(struct px_env *env, struct px_buf *buf)
 {
     buf->owner = env;
-    buf->prev = NULL;
-    buf->next = env->bufs;
-    if (env->bufs != NULL) {
-        env->bufs->prev = buf;
-    }
-    env->bufs = buf;
-    env->n_bufs++;
+    list_append(&env->bufs, &buf->node);
+    env->count.bufs++;
 }
 
 void buf_disown(struct px_buf *buf)
 {
-    struct px_env *env = buf->owner;
-    if (env == NULL) {
-        return;
+    if (buf->owner != NULL) {
+        list_remove(&buf->node);
+        buf->owner->count.bufs--;
+        buf->owner = NULL;
     }
-    if (buf->prev != NULL) {
-        buf->prev->next = buf->next;
-    } else {
-        env->bufs = buf->next;
-    }
-    if (buf->next != NULL) {
-        buf->next->prev = buf->prev;
-    }
-    buf->owner = NULL;
-    env->n_bufs--;
 }
 
 static struct px_buf *buf_make(struct px_kernel *k, size_t cap, uint8_t class)
@@ -55,7 +37,7 @@ static struct px_buf *buf_make(struct px_kernel *k, size_t cap, uint8_t class)
     if (buf != NULL) {
         *buf = (struct px_buf){.kernel = k, .cap = cap, .fd = -1, .refs = 1, .class = class};
         buf->data = (uint8_t *)buf + BUF_HEAD;
-        k->n_bufs++;
+        k->count.bufs++;
     }
     return buf;
 }
@@ -64,11 +46,11 @@ static struct px_buf *class_get(struct px_kernel *k, uint8_t class)
 {
     struct px_buf *buf = k->free_bufs[class];
     if (buf == NULL) {
-        return buf_make(k, class_cap(class), class);
+        return buf_make(k, class_caps[class], class);
     }
-    k->free_bufs[class] = buf->next;
+    k->free_bufs[class] = buf->next_free;
     buf->refs = 1;
-    k->n_bufs++;
+    k->count.bufs++;
     return buf;
 }
 
@@ -133,14 +115,14 @@ void buf_unref(struct px_buf *buf)
     }
     struct px_kernel *k = buf->kernel;
     PX_ASSERT(buf->owner == NULL);
-    k->n_bufs--;
+    k->count.bufs--;
     if (buf->data == NULL && buf->close_fd != NULL) {
         buf->close_fd(buf->fd);
     }
     if (buf->class == BUF_CLASS_NONE) {
         kernel_release(k, buf, BUF_HEAD + buf->cap);
     } else {
-        buf->next = k->free_bufs[buf->class];
+        buf->next_free = k->free_bufs[buf->class];
         k->free_bufs[buf->class] = buf;
     }
 }
@@ -158,7 +140,7 @@ void buf_free_lists(struct px_kernel *k)
     for (uint8_t class = 0; class < N_BUF_CLASSES; class ++) {
         while (k->free_bufs[class] != NULL) {
             struct px_buf *buf = k->free_bufs[class];
-            k->free_bufs[class] = buf->next;
+            k->free_bufs[class] = buf->next_free;
             kernel_release(k, buf, BUF_HEAD + buf->cap);
         }
     }
@@ -207,32 +189,19 @@ struct px_piece *piece_new(struct px_env *env)
     }
     piece->env = env;
     piece->next = NULL;
-    piece->newer = NULL;
-    piece->older = env->pieces;
-    if (env->pieces != NULL) {
-        env->pieces->newer = piece;
-    }
-    env->pieces = piece;
-    env->n_pieces++;
-    k->n_pieces++;
+    list_append(&env->pieces, &piece->node);
+    env->count.pieces++;
+    k->count.pieces++;
     return piece;
 }
 
 /* Frees a piece whose slice has been moved elsewhere or dropped. */
 void piece_free(struct px_piece *piece)
 {
-    struct px_env *env = piece->env;
-    struct px_kernel *k = env->kernel;
-    if (piece->newer != NULL) {
-        piece->newer->older = piece->older;
-    } else {
-        env->pieces = piece->older;
-    }
-    if (piece->older != NULL) {
-        piece->older->newer = piece->newer;
-    }
-    env->n_pieces--;
-    k->n_pieces--;
+    struct px_kernel *k = piece->env->kernel;
+    list_remove(&piece->node);
+    piece->env->count.pieces--;
+    k->count.pieces--;
     piece->next = k->free_pieces;
     k->free_pieces = piece;
 }
@@ -428,4 +397,17 @@ uint64_t px_msg_attach_chain(void *body, struct px_chain *chain, uint64_t max)
         moved += len;
     }
     return moved;
+}
+
+/* Drops all buffers and pieces charged to a service or a link. */
+void env_drop_payload(struct px_env *env)
+{
+    while (env->pieces.next != &env->pieces) {
+        struct px_piece *piece = px_container_of(env->pieces.next, struct px_piece, node);
+        buf_unref(piece->slice.buf);
+        piece_free(piece);
+    }
+    while (env->bufs.next != &env->bufs) {
+        px_buf_put(px_container_of(env->bufs.next, struct px_buf, node));
+    }
 }

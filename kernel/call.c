@@ -43,31 +43,35 @@ void call_free_chunks(struct px_kernel *k)
 /* Entries a mailbox has reserved and not in use. */
 static uint32_t unused(const struct px_env *env)
 {
-    return env->calls_reserved > env->calls_out ? env->calls_reserved - env->calls_out : 0;
+    return env->count.calls_reserved > env->count.calls
+               ? env->count.calls_reserved - env->count.calls
+               : 0;
+}
+
+/* Adds to what a mailbox has reserved and has outstanding. */
+static void account(struct px_env *env, uint32_t reserved, uint32_t outstanding)
+{
+    env->kernel->calls_unused -= unused(env);
+    env->count.calls_reserved += reserved;
+    env->count.calls += outstanding;
+    env->kernel->count.calls_reserved += reserved;
+    env->kernel->calls_unused += unused(env);
 }
 
 bool calls_reserve(struct px_env *env, uint32_t n)
 {
-    struct px_kernel *k = env->kernel;
-    while (k->n_free_calls < k->calls_unused + n) {
-        if (!call_grow(k)) {
+    while (env->kernel->n_free_calls < env->kernel->calls_unused + n) {
+        if (!call_grow(env->kernel)) {
             return false;
         }
     }
-    k->calls_unused -= unused(env);
-    env->calls_reserved += n;
-    k->calls_reserved += n;
-    k->calls_unused += unused(env);
+    account(env, n, 0);
     return true;
 }
 
 void calls_unreserve(struct px_env *env, uint32_t n)
 {
-    struct px_kernel *k = env->kernel;
-    k->calls_unused -= unused(env);
-    env->calls_reserved -= n;
-    k->calls_reserved -= n;
-    k->calls_unused += unused(env);
+    account(env, 0u - n, 0);
 }
 
 struct px_call *call_get(struct px_kernel *k)
@@ -78,10 +82,17 @@ struct px_call *call_get(struct px_kernel *k)
     struct px_call *c = k->free_calls;
     k->free_calls = c->next;
     k->n_free_calls--;
-    k->n_calls++;
+    k->count.calls++;
     px_call_id id = c->id;
     *c = (struct px_call){.id = id, .kernel = k, .used = true};
     return c;
+}
+
+static void no_deadline(struct px_call *c)
+{
+    if (c->deadline.pending != 0) {
+        sul_unlink(c->kernel, &c->deadline);
+    }
 }
 
 static void call_put(struct px_call *c)
@@ -90,20 +101,15 @@ static void call_put(struct px_call *c)
     if (c->inbound) {
         link_forget_inbound(c);
     } else {
-        struct px_env *asker = &k->mailboxes[c->asker];
-        k->calls_unused -= unused(asker);
-        asker->calls_out--;
-        k->calls_unused += unused(asker);
+        account(&k->mailboxes[c->asker], 0, 0u - 1u);
     }
-    if (c->deadline.pending != 0) {
-        sul_unlink(k, &c->deadline);
-    }
+    no_deadline(c);
     c->used = false;
     c->id += CALL_ONE_USE;
     c->next = k->free_calls;
     k->free_calls = c;
     k->n_free_calls++;
-    k->n_calls--;
+    k->count.calls--;
 }
 
 static void call_put_if_over(struct px_call *c)
@@ -136,46 +142,50 @@ struct px_call *call_next(const struct px_kernel *k, uint32_t *cursor)
     return NULL;
 }
 
-/* A reply (its own envelope or the embedded one) or an `ended` has been delivered or thrown away.
- */
-void call_envelope_done(struct px_msg *m)
+/* The final reply has been delivered. */
+static void call_replied(struct px_call *c)
 {
-    struct px_call *c;
-    m->flags &= (uint8_t)~MSG_QUEUED;
-    if (m->kind == PX_KIND_ENDED) {
-        c = px_container_of(m, struct px_call, ended);
-    } else {
-        c = px_container_of(m, struct px_call, reply);
-        c->replied = true;
-    }
+    c->replied = true;
     call_put_if_over(c);
 }
 
-/* The final reply in its own envelope has been delivered. */
 void call_reply_delivered(struct px_kernel *k, px_call_id id)
 {
     struct px_call *c = call_find(k, id);
     if (c != NULL) {
-        c->replied = true;
-        call_put_if_over(c);
+        call_replied(c);
     }
+}
+
+/* An embedded reply or `ended` has been delivered or thrown away. */
+void call_envelope_done(struct px_msg *m)
+{
+    if (m->kind == PX_KIND_ENDED) {
+        call_put_if_over(px_container_of(m, struct px_call, ended));
+    } else {
+        call_replied(px_container_of(m, struct px_call, reply));
+    }
+}
+
+/* Addresses an envelope to the asker. */
+static void call_address(const struct px_call *c, struct px_msg *m, px_peer from, uint8_t kind,
+                         enum px_status status)
+{
+    msg_address(m, from, c->asker, c->method, kind, c->inbound ? c->wire_id : c->asker_tag, c->id);
+    m->status = status;
 }
 
 /* ---- ending without the callee's answer ---- */
 
 static void tell_callee(struct px_call *c, enum px_status reason)
 {
-    struct px_env *callee = &c->kernel->mailboxes[PX_PEER_ADDR(c->callee)];
-    if (!c->delivered || mailbox_peer(callee) != c->callee) {
+    if (!c->delivered ||
+        mailbox_peer(&c->kernel->mailboxes[PX_PEER_ADDR(c->callee)]) != c->callee) {
         return;
     }
-    c->ended = (struct px_msg){.tag = c->callee_tag,
-                               .call = c->id,
-                               .from = PX_PEER_LOCAL(c->asker),
-                               .status = reason,
-                               .to = PX_PEER_ADDR(c->callee),
-                               .method = c->method,
-                               .kind = PX_KIND_ENDED};
+    call_address(c, &c->ended, PX_PEER_LOCAL(c->asker), PX_KIND_ENDED, reason);
+    c->ended.to = PX_PEER_ADDR(c->callee);
+    c->ended.tag = c->callee_tag;
     queue_embedded(c->kernel, &c->ended);
 }
 
@@ -186,16 +196,9 @@ void call_end(struct px_call *c, enum px_status status)
         return;
     }
     c->final = true;
-    if (c->deadline.pending != 0) {
-        sul_unlink(c->kernel, &c->deadline);
-    }
-    c->reply = (struct px_msg){.tag = c->inbound ? c->wire_id : c->asker_tag,
-                               .call = c->id,
-                               .from = c->callee,
-                               .status = status,
-                               .to = c->asker,
-                               .method = c->method,
-                               .kind = PX_KIND_REPLY};
+    no_deadline(c);
+    c->reply = (struct px_msg){0};
+    call_address(c, &c->reply, c->callee, PX_KIND_REPLY, status);
     queue_embedded(c->kernel, &c->reply);
     tell_callee(c, status);
 }
@@ -205,9 +208,7 @@ void call_reset_asker(struct px_call *c, enum px_status reason)
 {
     bool was_final = c->final;
     c->final = true;
-    if (c->deadline.pending != 0) {
-        sul_unlink(c->kernel, &c->deadline);
-    }
+    no_deadline(c);
     if (!was_final) {
         c->replied = true;
         tell_callee(c, reason);
@@ -220,31 +221,16 @@ static void on_deadline(struct px_sul *sul)
     call_end(px_container_of(sul, struct px_call, deadline), PX_TIMED_OUT);
 }
 
-void call_start(struct px_call *c, uint64_t deadline_us)
-{
-    c->deadline_at_us = PX_NEVER;
-    if (deadline_us != PX_NEVER) {
-        sul_now(c->kernel);
-        c->deadline_at_us = c->kernel->now_us + deadline_us;
-        sul_schedule_for(c->kernel, 0, &c->deadline, on_deadline, deadline_us, 0);
-    }
-}
-
 /* ---- asking ---- */
 
 /* No entry although one was reserved (more calls than declared) and no memory: the reply needs
  * none. */
 static px_call_id call_without_entry(struct px_env *env, uint16_t method, px_addr to, uint64_t tag)
 {
-    struct px_msg *m = reserve_get(env->kernel);
+    struct px_msg *m =
+        reserve_tell(env->kernel, PX_KIND_REPLY, PX_PEER_LOCAL(to), env->self, method, tag);
     PX_ASSERT(m != NULL);
-    m->kind = PX_KIND_REPLY;
     m->status = PX_NO_MEMORY;
-    m->tag = tag;
-    m->method = method;
-    m->to = env->self;
-    m->from = PX_PEER_LOCAL(to);
-    queue_push(env->kernel, m);
     return 0;
 }
 
@@ -252,16 +238,16 @@ static enum px_status call_obstacle(struct px_env *env, const struct px_msg *m)
 {
     struct px_kernel *k = env->kernel;
     if (!send_allowed(k, env->self, m->method, m->to)) {
-        k->denied++;
+        k->count.denied++;
         return PX_DENIED;
     }
     const struct method *info = kernel_method(k, m->method);
     PX_ASSERT(info != NULL && info->input == ((const ProtobufCMessage *)m->body)->descriptor &&
               info->shape != PX_ONEWAY);
-    if (!mailbox_is_there(&k->mailboxes[m->to])) {
+    if (!k->mailboxes[m->to].alive) {
         return PX_SERVICE_GONE;
     }
-    return block_is_lost(m->block) || k->queued >= k->config.queue_max ? PX_NO_MEMORY : PX_OK;
+    return block_is_lost(m->block) || k->count.queued >= k->config.queue_max ? PX_NO_MEMORY : PX_OK;
 }
 
 px_call_id px_call(struct px_env *env, px_addr to, uint16_t method, void *take_body,
@@ -269,25 +255,17 @@ px_call_id px_call(struct px_env *env, px_addr to, uint16_t method, void *take_b
 {
     struct px_kernel *k = env->kernel;
     struct px_msg *m = &block_of(take_body)->env;
-    PX_ASSERT(env->calls_reserved > 0);
+    PX_ASSERT(env->count.calls_reserved > 0);
     struct px_call *c = call_get(k);
     if (c == NULL) {
         msg_done(m);
         return call_without_entry(env, method, to, tag);
     }
-    k->calls_unused -= unused(env);
-    env->calls_out++;
-    k->calls_unused += unused(env);
+    account(env, 0, 1);
     c->asker = env->self;
     c->asker_tag = tag;
     c->method = method;
-    m->tag = 0;
-    m->call = c->id;
-    m->from = PX_PEER_LOCAL(env->self);
-    m->status = PX_OK;
-    m->to = to;
-    m->method = method;
-    m->kind = PX_KIND_CALL;
+    msg_address(m, PX_PEER_LOCAL(env->self), to, method, PX_KIND_CALL, 0, c->id);
     enum px_status obstacle = call_obstacle(env, m);
     if (obstacle != PX_OK) {
         trace_message(k, m, obstacle == PX_DENIED ? PX_TRACE_DENIED : PX_TRACE_LOST);
@@ -297,9 +275,12 @@ px_call_id px_call(struct px_env *env, px_addr to, uint16_t method, void *take_b
     }
     c->callee = mailbox_peer(&k->mailboxes[to]);
     c->info = kernel_method(k, method);
-    call_start(c, deadline_us);
-    trace_message(k, m, PX_TRACE_QUEUED);
-    queue_push(k, m);
+    c->deadline_at_us = PX_NEVER;
+    if (deadline_us != PX_NEVER) {
+        sul_schedule_for(k, 0, &c->deadline, on_deadline, deadline_us, 0);
+        c->deadline_at_us = k->now_us + deadline_us;
+    }
+    queue_traced(k, m);
     return c->id;
 }
 
@@ -318,18 +299,13 @@ void px_call_more(struct px_env *env, px_call_id call, uint32_t n)
         c->info->shape != PX_STREAM || n == 0) {
         return;
     }
-    struct px_msg *m = reserve_get(env->kernel);
+    struct px_msg *m = reserve_tell(env->kernel, PX_KIND_MORE, PX_PEER_LOCAL(env->self),
+                                    PX_PEER_ADDR(c->callee), c->method, n);
     if (m == NULL) {
         call_end(c, PX_NO_MEMORY);
         return;
     }
-    m->kind = PX_KIND_MORE;
     m->call = c->id;
-    m->tag = n;
-    m->to = PX_PEER_ADDR(c->callee);
-    m->from = PX_PEER_LOCAL(env->self);
-    m->method = c->method;
-    queue_push(env->kernel, m);
 }
 
 /* ---- answering ---- */
@@ -340,39 +316,19 @@ bool call_answer(struct px_call *c, px_peer from, struct px_msg *m, enum px_stat
                  uint8_t kind)
 {
     struct px_kernel *k = c->kernel;
-    bool lost = m->block != NULL && block_is_lost(m->block);
-    m->tag = c->inbound ? c->wire_id : c->asker_tag;
-    m->call = c->id;
-    m->from = from;
-    m->status = lost ? PX_NO_MEMORY : status;
-    m->to = c->asker;
-    m->method = c->method;
-    m->kind = kind;
+    if (m->block != NULL && block_is_lost(m->block)) {
+        msg_done(m);
+        call_end(c, PX_NO_MEMORY); /* its answer never came out: the callee hears of that */
+        return kind != PX_KIND_ITEM;
+    }
+    call_address(c, m, from, kind, status);
+    no_deadline(c);
     if (kind == PX_KIND_ITEM) {
         c->item_credit--;
     } else {
         c->final = true;
     }
-    if (c->deadline.pending != 0) {
-        sul_unlink(k, &c->deadline);
-    }
-    if (lost) {
-        msg_done(m);
-        m = &c->reply;
-        *m = (struct px_msg){.tag = c->inbound ? c->wire_id : c->asker_tag,
-                             .call = c->id,
-                             .from = from,
-                             .status = PX_NO_MEMORY,
-                             .to = c->asker,
-                             .method = c->method,
-                             .kind = PX_KIND_REPLY};
-        c->final = true;
-        queue_embedded(k, m);
-        tell_callee(c, PX_NO_MEMORY); /* its answer never came out */
-        return kind != PX_KIND_ITEM;
-    }
-    trace_message(k, m, PX_TRACE_QUEUED);
-    queue_push(k, m);
+    queue_traced(k, m);
     return true;
 }
 
@@ -380,7 +336,7 @@ static struct px_call *call_to_answer(struct px_env *env, const struct px_msg *c
 {
     struct px_call *c = call_find(env->kernel, call->call);
     if (c == NULL || c->final || c->callee != PX_PEER_LOCAL(env->self)) {
-        env->kernel->late++;
+        env->kernel->count.late++;
         trace_message(env->kernel, call, PX_TRACE_LATE);
         return NULL;
     }

@@ -40,6 +40,7 @@ enum px_err px_kernel_contract(struct px_kernel *kernel, const struct px_contrac
     kernel->contracts[++kernel->n_contracts] =
         (struct contract_slot){contract, methods, contract->n_shapes};
     kernel->slot_of[contract->number] = (uint8_t)kernel->n_contracts;
+    kernel->stacking |= (uint64_t)(contract->flags & PX_CONTRACT_STACKS) << kernel->n_contracts;
     return PX_EOK;
 }
 

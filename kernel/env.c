@@ -37,9 +37,7 @@ px_addr px_mailbox(const struct px_env *env, const char *name)
 
 px_peer px_mailbox_peer(const struct px_env *env, px_addr addr)
 {
-    return addr >= 1 && addr <= env->kernel->n_mailboxes
-               ? mailbox_peer(&env->kernel->mailboxes[addr])
-               : 0;
+    return addr <= env->kernel->n_mailboxes ? mailbox_peer(&env->kernel->mailboxes[addr]) : 0;
 }
 
 const char *px_mailbox_name(const struct px_env *env, px_addr addr)

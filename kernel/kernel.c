@@ -7,8 +7,8 @@ void *kernel_alloc(struct px_kernel *k, size_t len)
 {
     void *mem = k->world.alloc(k->world.ctx, len);
     if (mem != NULL) {
-        k->allocs++;
-        k->mem += len;
+        k->count.allocs++;
+        k->count.mem += len;
     }
     return mem;
 }
@@ -16,7 +16,7 @@ void *kernel_alloc(struct px_kernel *k, size_t len)
 void kernel_release(struct px_kernel *k, void *mem, size_t len)
 {
     if (mem != NULL) {
-        k->mem -= len;
+        k->count.mem -= len;
         k->world.release(k->world.ctx, mem, len);
     }
 }
@@ -50,24 +50,25 @@ static bool config_complete(struct px_kernel_config *c)
            c->calls_max < 1u << 24;
 }
 
-static struct px_msg *reserve_block(const struct px_kernel *k)
+static void *carve(uintptr_t *at, size_t len)
 {
-    return (struct px_msg *)(void *)((uint8_t *)k->spare + 73728);
+    uintptr_t place = *at;
+    *at += (len + 63) & ~(size_t)63;
+    return (void *)place;
 }
 
-static bool reserve_fill(struct px_kernel *k)
+/* The tables of a kernel are one piece of memory: places them from `at` on. Bytes in all. */
+static size_t tables_place(struct px_kernel *k, uintptr_t at)
 {
-    k->spare = kernel_alloc(k, 73728 + RESERVE_ENVELOPES * sizeof(struct px_msg));
-    if (k->spare == NULL) {
-        return false;
-    }
-    for (uint32_t i = 0; i < RESERVE_ENVELOPES; i++) {
-        struct px_msg *m = &reserve_block(k)[i];
-        m->next = k->reserve;
-        k->reserve = m;
-    }
-    k->n_reserve = RESERVE_ENVELOPES;
-    return true;
+    uintptr_t start = at;
+    k->spare = carve(&at, SPARE_LEN);
+    k->reserve = carve(&at, RESERVE_ENVELOPES * sizeof *k->reserve);
+    k->mailboxes = carve(&at, k->caps_stride * sizeof *k->mailboxes);
+    k->caps = carve(&at, (size_t)k->caps_stride * k->caps_stride * sizeof *k->caps);
+    k->call_chunks = carve(&at, k->call_chunks_max * sizeof *k->call_chunks);
+    k->trace = carve(&at, k->config.trace_records * sizeof *k->trace);
+    k->flush_order = carve(&at, k->caps_stride * sizeof *k->flush_order);
+    return at - start;
 }
 
 static bool tables_make(struct px_kernel *k)
@@ -75,13 +76,17 @@ static bool tables_make(struct px_kernel *k)
     k->caps_stride = k->config.mailboxes_max + 1;
     k->call_chunks_max = (k->config.calls_max + CALLS_A_CHUNK - 1) / CALLS_A_CHUNK;
     k->trace_mask = k->config.trace_records - 1;
-    k->mailboxes = alloc_zeroed(k, k->caps_stride * sizeof *k->mailboxes);
-    k->caps = alloc_zeroed(k, (size_t)k->caps_stride * k->caps_stride * sizeof *k->caps);
-    k->call_chunks = kernel_alloc(k, k->call_chunks_max * sizeof *k->call_chunks);
-    k->trace = kernel_alloc(k, k->config.trace_records * sizeof *k->trace);
-    k->flush_order = kernel_alloc(k, k->caps_stride * sizeof *k->flush_order);
-    return k->mailboxes != NULL && k->caps != NULL && k->call_chunks != NULL && k->trace != NULL &&
-           k->flush_order != NULL && reserve_fill(k);
+    k->tables_len = tables_place(k, 0);
+    k->tables = alloc_zeroed(k, k->tables_len);
+    if (k->tables == NULL) {
+        return false;
+    }
+    (void)tables_place(k, (uintptr_t)k->tables);
+    for (uint32_t i = 0; i + 1 < RESERVE_ENVELOPES; i++) {
+        k->reserve[i].next = &k->reserve[i + 1];
+    }
+    k->n_reserve = RESERVE_ENVELOPES;
+    return true;
 }
 
 enum px_err px_kernel_new(const struct px_world *world, const struct px_kernel_config *config,
@@ -99,8 +104,8 @@ enum px_err px_kernel_new(const struct px_world *world, const struct px_kernel_c
     memset(k, 0, sizeof *k);
     k->world = *world;
     k->config = full;
-    k->mem = sizeof *k;
-    k->allocs = 1;
+    k->count.mem = sizeof *k;
+    k->count.allocs = 1;
     k->queue_end = &k->queue_first;
     if (!tables_make(k)) {
         px_kernel_free(k);
@@ -115,7 +120,9 @@ enum px_err px_kernel_new(const struct px_world *world, const struct px_kernel_c
         mb->kernel = k;
         mb->self = (px_addr)i;
         mb->caps = &k->caps[i * k->caps_stride];
-        mb->wants.next = mb->wants.prev = &mb->wants;
+        list_init(&mb->wants);
+        list_init(&mb->bufs);
+        list_init(&mb->pieces);
     }
     *ret_kernel = k;
     return PX_EOK;
@@ -162,16 +169,11 @@ void px_kernel_free(struct px_kernel *take_kernel)
         kernel_release(k, k->contracts[i].methods,
                        k->contracts[i].contract->n_shapes * sizeof(struct method));
     }
-    post_discard(k);
+    post_run(k, false);
     msg_free_lists(k);
     buf_free_lists(k);
     call_free_chunks(k);
-    kernel_release(k, k->flush_order, k->caps_stride * sizeof *k->flush_order);
-    kernel_release(k, k->trace, k->config.trace_records * sizeof *k->trace);
-    kernel_release(k, k->call_chunks, k->call_chunks_max * sizeof *k->call_chunks);
-    kernel_release(k, k->caps, (size_t)k->caps_stride * k->caps_stride * sizeof *k->caps);
-    kernel_release(k, k->mailboxes, k->caps_stride * sizeof *k->mailboxes);
-    kernel_release(k, k->spare, 73728 + RESERVE_ENVELOPES * sizeof(struct px_msg));
+    kernel_release(k, k->tables, k->tables_len);
     trace_leave(previous == k ? NULL : previous);
     k->world.release(k->world.ctx, k, sizeof *k);
 }
@@ -299,20 +301,10 @@ static enum px_err handlers_make(struct px_env *mb)
     return PX_EOK;
 }
 
-static uint64_t stacking_bits(const struct px_kernel *k)
-{
-    uint64_t bits = 0;
-    for (uint32_t i = 1; i <= k->n_contracts; i++) {
-        bits |= (k->contracts[i].contract->flags & PX_CONTRACT_STACKS) != 0 ? UINT64_C(1) << i : 0;
-    }
-    return bits;
-}
-
 /* Rank: the longest path down along stacking contracts. Relaxed until it rests; a circle never
  * does. */
 static enum px_err ranks_compute(struct px_kernel *k)
 {
-    uint64_t bits = stacking_bits(k);
     bool moved = true;
     for (uint32_t round = 0; moved; round++) {
         if (round > k->n_mailboxes) {
@@ -322,7 +314,7 @@ static enum px_err ranks_compute(struct px_kernel *k)
         for (uint32_t from = 1; from <= k->n_mailboxes; from++) {
             for (uint32_t to = 1; to <= k->n_mailboxes; to++) {
                 uint32_t least = k->mailboxes[to].rank + 1;
-                if ((k->caps[from * k->caps_stride + to] & bits) != 0 &&
+                if ((k->caps[from * k->caps_stride + to] & k->stacking) != 0 &&
                     k->mailboxes[from].rank < least) {
                     k->mailboxes[from].rank = least;
                     moved = true;
@@ -379,16 +371,21 @@ enum px_err px_kernel_start(struct px_kernel *kernel)
 
 /* ---- looking inside ---- */
 
+/* The mailbox of a number; for one that is not there the first, which is nobody's. */
+static const struct px_env *mailbox_at(const struct px_kernel *k, px_addr addr)
+{
+    return &k->mailboxes[addr <= k->n_mailboxes ? addr : 0];
+}
+
 void *px_kernel_state(const struct px_kernel *kernel, px_addr addr)
 {
-    return addr >= 1 && addr <= kernel->n_mailboxes ? kernel->mailboxes[addr].state : NULL;
+    return mailbox_at(kernel, addr)->state;
 }
 
 struct px_env *px_kernel_env(const struct px_kernel *kernel, px_addr addr)
 {
-    bool here = addr >= 1 && addr <= kernel->n_mailboxes && kernel->mailboxes[addr].alive;
-    return here && kernel->mailboxes[addr].kind == MAILBOX_SERVICE ? &kernel->mailboxes[addr]
-                                                                   : NULL;
+    const struct px_env *mb = mailbox_at(kernel, addr);
+    return mb->alive && mb->kind == MAILBOX_SERVICE ? &kernel->mailboxes[addr] : NULL;
 }
 
 const struct px_world *px_kernel_world(const struct px_kernel *kernel)
@@ -412,23 +409,7 @@ static uint32_t elems_of(const struct px_env *mb)
 
 void px_kernel_ledger(const struct px_kernel *kernel, struct px_ledger *ret)
 {
-    *ret = (struct px_ledger){
-        .deliveries = kernel->deliveries,
-        .turns = kernel->turns,
-        .lost = kernel->lost,
-        .denied = kernel->denied,
-        .late = kernel->late,
-        .allocs = kernel->allocs,
-        .mem = kernel->mem,
-        .queued = kernel->queued,
-        .calls = kernel->n_calls,
-        .calls_reserved = kernel->calls_reserved,
-        .holds = kernel->n_held,
-        .pieces = kernel->n_pieces,
-        .bufs = kernel->n_bufs,
-        .blocks = kernel->n_blocks,
-        .timers = kernel->n_timers,
-    };
+    *ret = kernel->count;
     for (uint32_t i = 1; i <= kernel->n_mailboxes; i++) {
         ret->elems += elems_of(&kernel->mailboxes[i]);
     }
@@ -436,25 +417,15 @@ void px_kernel_ledger(const struct px_kernel *kernel, struct px_ledger *ret)
 
 void px_service_ledger(const struct px_kernel *kernel, px_addr addr, struct px_ledger *ret)
 {
-    *ret = (struct px_ledger){0};
-    if (addr >= 1 && addr <= kernel->n_mailboxes) {
-        const struct px_env *mb = &kernel->mailboxes[addr];
-        ret->calls = mb->calls_out;
-        ret->calls_reserved = mb->calls_reserved;
-        ret->holds = mb->n_held;
-        ret->pieces = mb->n_pieces;
-        ret->bufs = mb->n_bufs;
-        ret->timers = mb->n_timers;
-        ret->elems = elems_of(mb);
-    }
+    *ret = mailbox_at(kernel, addr)->count;
+    ret->elems = elems_of(mailbox_at(kernel, addr));
 }
 
 uint64_t px_kernel_counter(const struct px_kernel *kernel, px_addr addr, uint32_t index,
                            const char **ret_name)
 {
-    const struct px_env *mb =
-        addr >= 1 && addr <= kernel->n_mailboxes ? &kernel->mailboxes[addr] : NULL;
-    if (mb == NULL || mb->service == NULL || index >= mb->service->n_counters) {
+    const struct px_env *mb = mailbox_at(kernel, addr);
+    if (mb->service == NULL || index >= mb->service->n_counters) {
         *ret_name = NULL;
         return 0;
     }

@@ -23,8 +23,6 @@ enum {
     TIMERS_A_TURN = 4096,
 };
 
-#define KERNEL_LIKELY(x) __builtin_expect(!!(x), 1)
-
 /* ---- messages ---- */
 
 /* px_msg.flags */
@@ -44,7 +42,7 @@ enum {
     BLOCK_SHARED = 4,   /* in more than one envelope: slices are shared and stay */
 };
 
-enum { N_BLOCK_CLASSES = 8, ARENA_MAX = 65536 };
+enum { N_BLOCK_CLASSES = 8, ARENA_MAX = 65536, SPARE_LEN = 73728 };
 
 struct px_ext { /* one more piece of a block's arena */
     struct px_ext *next;
@@ -81,7 +79,8 @@ enum { N_BUF_CLASSES = 5, BUF_CLASS_FILE = 4, BUF_CLASS_NONE = 255 };
 struct px_buf {
     struct px_kernel *kernel;
     struct px_env *owner; /* who made it and has not given it away; NULL: only slices refer to it */
-    struct px_buf *next, *prev;
+    struct px_want node;  /* of its owner's list */
+    struct px_buf *next_free;
     uint8_t *data; /* NULL: a file */
     void (*close_fd)(int fd);
     size_t cap;
@@ -94,7 +93,7 @@ struct px_piece {
     struct px_slice slice;
     struct px_piece *next; /* in its chain, or in the free list */
     struct px_env *env;
-    struct px_piece *older, *newer; /* of the same service */
+    struct px_want node; /* of its service's list */
 };
 
 /* ---- calls ---- */
@@ -140,11 +139,9 @@ struct px_env {
     uint32_t n_wants;
     struct px_pool *pools;
     struct px_msg *held;
-    struct px_buf *bufs;
-    struct px_piece *pieces;
+    struct px_want bufs, pieces; /* circular lists */
     uint64_t *counters;
-    uint32_t n_held, n_bufs, n_pieces, n_timers;
-    uint32_t calls_reserved, calls_out;
+    struct px_ledger count; /* what it holds; elems is computed */
     uint32_t rank;
     px_addr self;
     uint8_t kind;
@@ -206,7 +203,6 @@ struct post {
 struct px_kernel {
     uint8_t slot_of[256]; /* contract number to slot; 0: unknown, and no capability has that bit */
     struct px_msg *queue_first, **queue_end;
-    uint32_t queued;
     uint32_t trace_mask;
     uint64_t trace_next;
     struct px_trace *trace;
@@ -221,14 +217,16 @@ struct px_kernel {
     struct px_block *spare;
     struct contract_slot contracts[CONTRACTS_MAX];
     uint32_t n_contracts; /* slots 1..n_contracts */
+    uint64_t stacking;    /* capability bits of the contracts that make ranks */
     struct px_kernel_config config;
     struct px_world world;
+    void *tables; /* all of a fixed size that is pointed to here */
+    size_t tables_len;
 
     struct px_call **call_chunks; /* CALLS_A_CHUNK each */
     uint32_t n_call_chunks, call_chunks_max;
     struct px_call *free_calls;
     uint32_t n_free_calls, calls_unused; /* reserved and not outstanding */
-    uint32_t n_calls;
 
     px_addr *flush_order; /* mailboxes that flush, highest rank first */
     uint32_t n_flush_order;
@@ -239,11 +237,10 @@ struct px_kernel {
 
     struct wheel wheels[2];
     uint32_t sul_seq;
-    uint32_t n_timers;
 
     _Atomic(struct post *) posts;
-    uint64_t deliveries, turns, lost, denied, late, allocs, mem;
-    uint32_t n_blocks, n_bufs, n_pieces, n_held, n_reserve, calls_reserved;
+    struct px_ledger count; /* elems is computed */
+    uint32_t n_reserve;
     bool started, in_turn, wall_known;
     int64_t wall_us;
 };
@@ -270,13 +267,14 @@ struct px_piece *piece_new(struct px_env *env);
 void piece_free(struct px_piece *piece);
 void slice_shrink(struct px_env *env, struct px_slice *slice);
 void buf_free_lists(struct px_kernel *k);
+void env_drop_payload(struct px_env *env);
 
 /* send.c */
 void queue_embedded(struct px_kernel *k, struct px_msg *m);
 bool send_allowed(const struct px_kernel *k, px_addr from, uint16_t method, px_addr to);
 bool send_tell_lost(struct px_env *from, struct px_msg *m);
-struct px_msg *reserve_get(struct px_kernel *k);
-bool mailbox_is_there(const struct px_env *mb);
+struct px_msg *reserve_tell(struct px_kernel *k, uint8_t kind, px_peer from, px_addr to,
+                            uint16_t method, uint64_t tag);
 px_peer mailbox_peer(const struct px_env *mb);
 
 /* call.c */
@@ -292,14 +290,12 @@ struct px_call *call_next(const struct px_kernel *k, uint32_t *cursor);
 bool calls_reserve(struct px_env *env, uint32_t n);
 void calls_unreserve(struct px_env *env, uint32_t n);
 void call_free_chunks(struct px_kernel *k);
-void call_start(struct px_call *c, uint64_t deadline_us);
 void link_forget_inbound(struct px_call *c);
 
 /* pool.c */
 void pool_free(struct px_pool *pool);
 
 /* sul.c */
-void sul_now(struct px_kernel *k);
 void sul_fire(struct px_kernel *k);
 uint64_t sul_next_us(const struct px_kernel *k);
 void sul_drop_owner(struct px_kernel *k, px_addr owner);
@@ -314,8 +310,7 @@ void mailbox_announce(struct px_env *mb, bool gone);
 void calls_end_for(struct px_kernel *k, px_peer peer);
 
 /* post.c */
-void post_run(struct px_kernel *k);
-void post_discard(struct px_kernel *k);
+void post_run(struct px_kernel *k, bool run);
 
 /* trace.c */
 struct px_kernel *trace_enter(struct px_kernel *k);
@@ -323,6 +318,28 @@ void trace_leave(struct px_kernel *previous);
 
 /* turn.c */
 void deliver_one(struct px_kernel *k);
+
+/* ---- circular lists of embedded nodes ---- */
+
+static inline void list_init(struct px_want *list)
+{
+    list->next = list->prev = list;
+}
+
+static inline void list_append(struct px_want *list, struct px_want *node)
+{
+    node->prev = list->prev;
+    node->next = list;
+    list->prev->next = node;
+    list->prev = node;
+}
+
+static inline void list_remove(struct px_want *node)
+{
+    node->prev->next = node->next;
+    node->next->prev = node->prev;
+    node->next = node->prev = NULL;
+}
 
 /* ---- what every message goes through ---- */
 
@@ -343,12 +360,24 @@ static inline void trace_message(struct px_kernel *k, const struct px_msg *m,
     };
 }
 
+static inline void msg_address(struct px_msg *m, px_peer from, px_addr to, uint16_t method,
+                               uint8_t kind, uint64_t tag, px_call_id call)
+{
+    m->tag = tag;
+    m->call = call;
+    m->from = from;
+    m->status = PX_OK;
+    m->to = to;
+    m->method = method;
+    m->kind = kind;
+}
+
 static inline void queue_push(struct px_kernel *k, struct px_msg *m)
 {
     m->next = NULL;
     *k->queue_end = m;
     k->queue_end = &m->next;
-    k->queued++;
+    k->count.queued++;
 }
 
 static inline void block_unref(struct px_block *b)
@@ -372,6 +401,13 @@ static inline void msg_done(struct px_msg *m)
         b->kernel->free_bare = m;
     }
     block_unref(b);
+}
+
+/* Queues and traces. */
+static inline void queue_traced(struct px_kernel *k, struct px_msg *m)
+{
+    trace_message(k, m, PX_TRACE_QUEUED);
+    queue_push(k, m);
 }
 
 /* What is known of a method; NULL: nothing. */

@@ -10,15 +10,6 @@ static void release_held(struct px_env *mb)
     }
 }
 
-static void drop_pieces(struct px_env *mb)
-{
-    while (mb->pieces != NULL) {
-        struct px_piece *piece = mb->pieces;
-        buf_unref(piece->slice.buf);
-        piece_free(piece);
-    }
-}
-
 /* Takes back everything a service holds. */
 void mailbox_reclaim(struct px_env *mb)
 {
@@ -28,10 +19,7 @@ void mailbox_reclaim(struct px_env *mb)
     }
     sul_drop_owner(k, mb->self);
     release_held(mb);
-    drop_pieces(mb);
-    while (mb->bufs != NULL) {
-        px_buf_put(mb->bufs);
-    }
+    env_drop_payload(mb);
     while (mb->pools != NULL) {
         struct px_pool *pool = mb->pools;
         mb->pools = pool->next;
@@ -54,6 +42,7 @@ void calls_end_for(struct px_kernel *k, px_peer peer)
                         ? c->asker_link != NULL && px_link_peer(c->asker_link, c->asker) == peer
                         : PX_PEER_LOCAL(c->asker) == peer;
         if (asks) {
+            link_forget_inbound(c);
             call_reset_asker(c, PX_SERVICE_GONE);
         } else if (c->callee == peer) {
             call_end(c, PX_SERVICE_GONE);

@@ -15,10 +15,13 @@ struct px_env *px_link_env(struct px_link *link)
     return &link->env;
 }
 
-/* Half the reserve is for this kernel's own: a hostile link cannot use it up. */
-static struct px_msg *reserve_for_link(struct px_kernel *k)
+/* Half the reserve is for this kernel's own: a hostile link cannot use it up. NULL: not now. */
+static struct px_msg *link_tell(struct px_link *link, const struct px_wire *wire, uint8_t kind,
+                                px_peer from, px_addr to, uint64_t tag)
 {
-    return k->n_reserve > RESERVE_ENVELOPES / 2 ? reserve_get(k) : NULL;
+    struct px_kernel *k = link->kernel;
+    return k->n_reserve > RESERVE_ENVELOPES / 2 ? reserve_tell(k, kind, from, to, wire->method, tag)
+                                                : NULL;
 }
 
 /* ---- calls that came in, by the asker's id ---- */
@@ -40,7 +43,7 @@ static struct px_call *inbound_find(struct px_link *link, uint64_t wire_id)
 void link_forget_inbound(struct px_call *c)
 {
     if (c->asker_link == NULL) {
-        return; /* the link went first */
+        return; /* the asker is here, or its link went first */
     }
     struct px_call **at = bucket(c->asker_link, c->wire_id);
     while (*at != c) {
@@ -78,6 +81,8 @@ enum px_err px_link_add(struct px_kernel *kernel, const struct px_link_ops *ops,
     link->ops = ops;
     link->ctx = ctx;
     link->env.kernel = kernel;
+    list_init(&link->env.bufs);
+    list_init(&link->env.pieces);
     link->next = kernel->links;
     kernel->links = link;
     *ret_link = link;
@@ -122,20 +127,7 @@ void px_link_gone(struct px_link *take_link)
             k->mailboxes[i].link = NULL;
         }
     }
-    for (uint32_t i = 0; i < INBOUND_BUCKETS; i++) {
-        while (link->inbound[i] != NULL) {
-            struct px_call *c = link->inbound[i];
-            link_forget_inbound(c);
-            call_reset_asker(c, PX_SERVICE_GONE);
-        }
-    }
-    while (link->env.pieces != NULL) {
-        buf_unref(link->env.pieces->slice.buf);
-        piece_free(link->env.pieces);
-    }
-    while (link->env.bufs != NULL) {
-        px_buf_put(link->env.bufs);
-    }
+    env_drop_payload(&link->env);
     struct px_link **at = &k->links;
     while (*at != link) {
         at = &(*at)->next;
@@ -157,11 +149,8 @@ static enum px_err envelope_in(struct px_link *link, const ProtobufCMessageDescr
     (void)px_msg_attach_chain(body, payload, payload->len);
     struct px_msg *m = &block_of(body)->env;
     m->flags |= MSG_FROM_LINK;
-    m->from = px_link_peer(link, wire->sender);
-    m->to = wire->mailbox;
-    m->method = wire->method;
-    m->status = PX_OK;
-    m->call = 0;
+    msg_address(m, px_link_peer(link, wire->sender), wire->mailbox, wire->method, wire->kind,
+                wire->id, 0);
     *ret_msg = m;
     return PX_EOK;
 }
@@ -173,8 +162,7 @@ static enum px_err oneway_in(struct px_link *link, const struct method *info,
     struct px_msg *m = NULL;
     enum px_err err =
         info->shape == PX_ONEWAY ? envelope_in(link, info->input, wire, payload, &m) : PX_EINVAL;
-    if (err == PX_EOK && k->queued >= k->config.queue_max) {
-        m->tag = wire->id;
+    if (err == PX_EOK && k->count.queued >= k->config.queue_max) {
         (void)send_tell_lost(&k->mailboxes[wire->sender], m);
         msg_done(m);
         return PX_EOK;
@@ -189,26 +177,15 @@ static enum px_err oneway_in(struct px_link *link, const struct method *info,
     if (err != PX_EOK) {
         return err;
     }
-    m->kind = PX_KIND_ONEWAY;
-    m->tag = wire->id;
-    trace_message(k, m, PX_TRACE_QUEUED);
-    queue_push(k, m);
+    queue_traced(k, m);
     return PX_EOK;
 }
 
 static enum px_err lost_in(struct px_link *link, const struct px_wire *wire)
 {
-    struct px_msg *m = reserve_for_link(link->kernel);
-    if (m == NULL) {
-        return PX_ENOMEM;
-    }
-    m->kind = PX_KIND_LOST;
-    m->to = wire->mailbox;
-    m->from = px_link_peer(link, wire->sender);
-    m->tag = wire->id;
-    m->method = wire->method;
-    queue_push(link->kernel, m);
-    return PX_EOK;
+    px_peer from = px_link_peer(link, wire->sender);
+    return link_tell(link, wire, PX_KIND_LOST, from, wire->mailbox, wire->id) == NULL ? PX_ENOMEM
+                                                                                      : PX_EOK;
 }
 
 static struct px_call *inbound_get(struct px_link *link, const struct method *info,
@@ -238,17 +215,12 @@ static struct px_call *inbound_get(struct px_link *link, const struct method *in
 /* There is no entry for a call: it is answered all the same. */
 static enum px_err call_refuse(struct px_link *link, const struct px_wire *wire)
 {
-    struct px_msg *m = reserve_for_link(link->kernel);
+    px_peer from = PX_PEER_LOCAL(wire->mailbox);
+    struct px_msg *m = link_tell(link, wire, PX_KIND_REPLY, from, wire->sender, wire->id);
     if (m == NULL) {
         return PX_ENOMEM;
     }
-    m->kind = PX_KIND_REPLY;
     m->status = PX_NO_MEMORY;
-    m->tag = wire->id;
-    m->method = wire->method;
-    m->to = wire->sender;
-    m->from = PX_PEER_LOCAL(wire->mailbox);
-    queue_push(link->kernel, m);
     return PX_EOK;
 }
 
@@ -267,7 +239,7 @@ static enum px_status call_in_obstacle(const struct px_kernel *k, const struct m
     if (!k->mailboxes[wire->mailbox].alive) {
         return PX_SERVICE_GONE;
     }
-    return k->queued >= k->config.queue_max ? PX_NO_MEMORY : PX_OK;
+    return k->count.queued >= k->config.queue_max ? PX_NO_MEMORY : PX_OK;
 }
 
 static enum px_err call_in(struct px_link *link, const struct method *info,
@@ -283,7 +255,7 @@ static enum px_err call_in(struct px_link *link, const struct method *info,
     }
     enum px_status obstacle = call_in_obstacle(k, info, wire);
     if (obstacle != PX_OK) {
-        k->denied += obstacle == PX_DENIED;
+        k->count.denied += obstacle == PX_DENIED;
         call_end(c, obstacle);
         return obstacle == PX_DENIED                        ? PX_EDENIED
                : obstacle <= PX_BAD_REQUEST || info == NULL ? PX_EINVAL
@@ -296,11 +268,9 @@ static enum px_err call_in(struct px_link *link, const struct method *info,
         return err == PX_ENOMEM ? PX_EOK : err;
     }
     c->callee = mailbox_peer(&k->mailboxes[wire->mailbox]);
-    m->kind = PX_KIND_CALL;
     m->tag = 0;
     m->call = c->id;
-    trace_message(k, m, PX_TRACE_QUEUED);
-    queue_push(k, m);
+    queue_traced(k, m);
     return PX_EOK;
 }
 
@@ -312,7 +282,7 @@ static enum px_err answer_in(struct px_link *link, const struct px_wire *wire,
     px_peer from = px_link_peer(link, wire->sender);
     bool item = wire->kind == PX_KIND_ITEM;
     if (c == NULL || c->final || c->callee != from || (item && c->item_credit == 0)) {
-        k->late++;
+        k->count.late++;
         return PX_EOK; /* late answers are normal */
     }
     if (!wire->has_body && !item) {
@@ -334,7 +304,6 @@ static enum px_err answer_in(struct px_link *link, const struct px_wire *wire,
 
 static enum px_err control_in(struct px_link *link, const struct px_wire *wire)
 {
-    struct px_kernel *k = link->kernel;
     struct px_call *c = inbound_find(link, wire->id);
     if (c == NULL || c->asker != wire->sender) {
         return PX_EOK; /* it ended first */
@@ -343,17 +312,15 @@ static enum px_err control_in(struct px_link *link, const struct px_wire *wire)
         call_reset_asker(c, wire->status);
         return PX_EOK;
     }
-    struct px_msg *m = c->final ? NULL : reserve_for_link(k);
-    if (m == NULL) {
-        return c->final ? PX_EOK : PX_ENOMEM;
+    if (c->final) {
+        return PX_EOK;
     }
-    m->kind = PX_KIND_MORE;
+    struct px_msg *m = link_tell(link, wire, PX_KIND_MORE, px_link_peer(link, wire->sender),
+                                 PX_PEER_ADDR(c->callee), wire->deadline_ms);
+    if (m == NULL) {
+        return PX_ENOMEM;
+    }
     m->call = c->id;
-    m->tag = wire->deadline_ms;
-    m->to = PX_PEER_ADDR(c->callee);
-    m->from = px_link_peer(link, wire->sender);
-    m->method = c->method;
-    queue_push(k, m);
     return PX_EOK;
 }
 
@@ -384,7 +351,7 @@ enum px_err px_link_in(struct px_link *link, const struct px_wire *wire, struct 
     if (wire->sender == 0 || wire->sender > k->n_mailboxes ||
         k->mailboxes[wire->sender].link != link || !k->mailboxes[wire->sender].alive ||
         k->mailboxes[wire->mailbox].link == link) {
-        k->denied++;
+        k->count.denied++;
         return PX_EDENIED;
     }
     const struct method *info = kernel_method(k, wire->method);
@@ -395,7 +362,7 @@ enum px_err px_link_in(struct px_link *link, const struct px_wire *wire, struct 
             return PX_EINVAL;
         }
         if (!send_allowed(k, wire->sender, wire->method, wire->mailbox)) {
-            k->denied++;
+            k->count.denied++;
             return PX_EDENIED;
         }
         return wire->kind == PX_KIND_LOST ? lost_in(link, wire)

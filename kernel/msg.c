@@ -2,7 +2,7 @@
 #include "kernel_impl.h"
 
 static const uint32_t class_sizes[N_BLOCK_CLASSES] = {512,  1024,  2048,  4096,
-                                                      8192, 16384, 32768, 73728};
+                                                      8192, 16384, 32768, SPARE_LEN};
 
 enum { CLASS_LARGEST = N_BLOCK_CLASSES - 1 };
 
@@ -31,7 +31,7 @@ static void block_setup(struct px_kernel *k, struct px_block *b, uint8_t class)
 static struct px_block *class_alloc(struct px_kernel *k, uint8_t class)
 {
     struct px_block *b = k->free_blocks[class];
-    if (KERNEL_LIKELY(b != NULL)) {
+    if (b != NULL) {
         k->free_blocks[class] = b->next_free;
         return b;
     }
@@ -69,8 +69,8 @@ static struct px_block *block_new(struct px_env *env, size_t body_len, size_t ar
     struct px_kernel *k = env->kernel;
     PX_ASSERT(body_len + arena_len <= ARENA_MAX + 4096u);
     struct px_block *b = class_alloc(k, class_for(BODY_OFFSET + body_len + 8 + arena_len));
-    if (KERNEL_LIKELY(b != NULL)) {
-        k->n_blocks++;
+    if (b != NULL) {
+        k->count.blocks++;
     } else {
         b = k->spare;
         block_setup(k, b, CLASS_LARGEST);
@@ -180,7 +180,7 @@ void block_free(struct px_block *b)
             return;
         }
     }
-    b->kernel->n_blocks--;
+    b->kernel->count.blocks--;
     class_free(b->kernel, b, b->class);
 }
 
@@ -256,15 +256,8 @@ bool px_msg_attach_exclusive(void *body, struct px_buf *buf, uint64_t off, uint3
 
 bool px_msg_attach_take(void *body, struct px_buf *take_buf, uint64_t off, uint32_t len)
 {
-    struct px_block *b = block_of(body);
-    if (!block_is_lost(b)) {
-        if (attach(b, take_buf, off, len, 0)) {
-            buf_disown(take_buf);
-            return true;
-        }
-        if (!block_is_lost(b)) {
-            return false;
-        }
+    if (!attach_ref(body, take_buf, off, len, 0)) {
+        return false;
     }
     px_buf_put(take_buf);
     return true;
@@ -324,28 +317,24 @@ struct px_msg *msg_bare(struct px_kernel *k, const struct px_msg *like)
 
 static void held_link(struct px_env *env, struct px_msg *m)
 {
-    m->prev = NULL;
     m->next = env->held;
-    if (env->held != NULL) {
-        env->held->prev = m;
+    m->prev = &env->held;
+    if (m->next != NULL) {
+        m->next->prev = &m->next;
     }
     env->held = m;
-    env->n_held++;
-    env->kernel->n_held++;
+    env->count.holds++;
+    env->kernel->count.holds++;
 }
 
 static void held_unlink(struct px_env *env, struct px_msg *m)
 {
-    if (m->prev != NULL) {
-        m->prev->next = m->next;
-    } else {
-        env->held = m->next;
-    }
+    *m->prev = m->next;
     if (m->next != NULL) {
         m->next->prev = m->prev;
     }
-    env->n_held--;
-    env->kernel->n_held--;
+    env->count.holds--;
+    env->kernel->count.holds--;
 }
 
 const struct px_msg *px_msg_hold(const struct px_msg *msg)
@@ -390,7 +379,7 @@ const struct px_msg *px_msg_seal(struct px_env *env, void *take_body)
 {
     struct px_block *b = block_of(take_body);
     if (block_is_lost(b)) {
-        env->kernel->lost++;
+        env->kernel->count.lost++;
         block_unref(b);
         return NULL;
     }

@@ -85,7 +85,7 @@ static bool pool_ready(struct px_pool *p)
 void *px_pool_get(struct px_pool *pool)
 {
     bool easy = pool->free_head != 0 && pool->calls_each == 0 && pool->used < pool->max;
-    if (!KERNEL_LIKELY(easy) && !pool_ready(pool)) {
+    if (!easy && !pool_ready(pool)) {
         return NULL;
     }
     struct slot *s = slot_at(pool, pool->free_head - 1);

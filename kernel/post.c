@@ -30,40 +30,24 @@ void px_kernel_wake(struct px_kernel *kernel)
     }
 }
 
-static struct post *posts_take(struct px_kernel *k)
-{
-    struct post *newest = atomic_exchange_explicit(&k->posts, NULL, memory_order_acquire);
-    struct post *oldest = NULL;
-    while (newest != NULL) {
-        struct post *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
-    }
-    return oldest;
-}
-
-/* Runs what was posted, oldest first. */
-void post_run(struct px_kernel *k)
+/* Runs what was posted, oldest first; or throws it away. */
+void post_run(struct px_kernel *k, bool run)
 {
     if (atomic_load_explicit(&k->posts, memory_order_relaxed) == NULL) {
         return;
     }
-    struct post *p = posts_take(k);
-    while (p != NULL) {
-        struct post *next = p->next;
-        p->fn(p->ctx, p + 1, p->len);
-        k->world.release(k->world.ctx, p, sizeof *p + p->len);
-        p = next;
+    struct post *newest = atomic_exchange_explicit(&k->posts, NULL, memory_order_acquire);
+    struct post *oldest = NULL;
+    for (struct post *p = newest, *next; p != NULL; p = next) {
+        next = p->next;
+        p->next = oldest;
+        oldest = p;
     }
-}
-
-void post_discard(struct px_kernel *k)
-{
-    struct post *p = posts_take(k);
-    while (p != NULL) {
-        struct post *next = p->next;
+    for (struct post *p = oldest, *next; p != NULL; p = next) {
+        next = p->next;
+        if (run) {
+            p->fn(p->ctx, p + 1, p->len);
+        }
         k->world.release(k->world.ctx, p, sizeof *p + p->len);
-        p = next;
     }
 }

@@ -9,11 +9,6 @@ bool send_allowed(const struct px_kernel *k, px_addr from, uint16_t method, px_a
     return (k->caps[from * k->caps_stride + to] >> k->slot_of[method >> 8] & 1u) != 0;
 }
 
-bool mailbox_is_there(const struct px_env *mb)
-{
-    return mb->alive;
-}
-
 px_peer mailbox_peer(const struct px_env *mb)
 {
     if (!mb->alive) {
@@ -26,18 +21,21 @@ void queue_embedded(struct px_kernel *k, struct px_msg *m)
 {
     PX_ASSERT((m->flags & MSG_QUEUED) == 0);
     m->flags |= MSG_QUEUED | MSG_EMBEDDED;
-    trace_message(k, m, PX_TRACE_QUEUED);
-    queue_push(k, m);
+    queue_traced(k, m);
 }
 
-/* An envelope for what must be told although there is no memory. NULL: even those are used up. */
-struct px_msg *reserve_get(struct px_kernel *k)
+/* Queues what must be told although there is no memory, in an envelope of the reserve. The caller
+ * may add to it. NULL: even those are used up. */
+struct px_msg *reserve_tell(struct px_kernel *k, uint8_t kind, px_peer from, px_addr to,
+                            uint16_t method, uint64_t tag)
 {
     struct px_msg *m = k->reserve;
     if (m != NULL) {
         k->reserve = m->next;
         k->n_reserve--;
         *m = (struct px_msg){.flags = MSG_RESERVE | MSG_EMBEDDED};
+        msg_address(m, from, to, method, kind, tag, 0);
+        queue_push(k, m);
     }
     return m;
 }
@@ -48,30 +46,22 @@ struct px_msg *reserve_get(struct px_kernel *k)
 bool send_tell_lost(struct px_env *from, struct px_msg *m)
 {
     struct px_kernel *k = from->kernel;
-    k->lost++;
+    k->count.lost++;
     trace_message(k, m, PX_TRACE_LOST);
     if (m->tag == 0 || m->to > k->n_mailboxes || !k->mailboxes[m->to].alive) {
         return false;
     }
-    struct px_msg *note = reserve_get(k);
-    if (note == NULL) {
+    if (reserve_tell(k, PX_KIND_LOST, m->from, m->to, m->method, m->tag) == NULL) {
         mailbox_announce(&k->mailboxes[PX_PEER_ADDR(m->from)], true);
         mailbox_announce(&k->mailboxes[PX_PEER_ADDR(m->from)], false);
-        return false;
     }
-    note->kind = PX_KIND_LOST;
-    note->to = m->to;
-    note->from = m->from;
-    note->tag = m->tag;
-    note->method = m->method;
-    queue_push(k, note);
     return false;
 }
 
 static bool refuse(struct px_env *env, struct px_msg *m, enum px_trace_outcome outcome)
 {
     if (outcome == PX_TRACE_DENIED) {
-        env->kernel->denied++;
+        env->kernel->count.denied++;
         trace_message(env->kernel, m, PX_TRACE_DENIED);
     } else {
         (void)send_tell_lost(env, m);
@@ -80,33 +70,21 @@ static bool refuse(struct px_env *env, struct px_msg *m, enum px_trace_outcome o
     return false;
 }
 
-static bool type_fits(const struct px_kernel *k, uint16_t method, const void *body)
-{
-    const struct method *info = kernel_method(k, method);
-    return info != NULL && info->shape == PX_ONEWAY &&
-           info->input == ((const ProtobufCMessage *)body)->descriptor;
-}
-
 static bool send_envelope(struct px_env *env, struct px_msg *m, px_addr to, uint16_t method,
                           px_handle tag)
 {
     struct px_kernel *k = env->kernel;
-    m->tag = tag;
-    m->call = 0;
-    m->from = PX_PEER_LOCAL(env->self);
-    m->status = PX_OK;
-    m->to = to;
-    m->method = method;
-    m->kind = PX_KIND_ONEWAY;
+    msg_address(m, PX_PEER_LOCAL(env->self), to, method, PX_KIND_ONEWAY, tag, 0);
     if (to > k->n_mailboxes || (env->caps[to] >> k->slot_of[method >> 8] & 1u) == 0) {
         return refuse(env, m, PX_TRACE_DENIED);
     }
-    PX_ASSERT(type_fits(k, method, m->body));
-    if (block_is_lost(m->block) || k->queued >= k->config.queue_max) {
+    const struct method *info = kernel_method(k, method);
+    PX_ASSERT(info != NULL && info->shape == PX_ONEWAY &&
+              info->input == ((const ProtobufCMessage *)m->body)->descriptor);
+    if (block_is_lost(m->block) || k->count.queued >= k->config.queue_max) {
         return refuse(env, m, PX_TRACE_LOST);
     }
-    trace_message(k, m, PX_TRACE_QUEUED);
-    queue_push(k, m);
+    queue_traced(k, m);
     return true;
 }
 

@@ -20,11 +20,26 @@ static uint32_t level_of(const struct wheel *w, uint64_t at_us)
     return differs == 0 ? 0 : (63u - (uint32_t)__builtin_clzll(differs)) / WHEEL_BITS;
 }
 
+static struct wheel_list *list_of(struct wheel *w, uint64_t at_us, uint32_t *ret_level,
+                                  uint32_t *ret_slot)
+{
+    *ret_level = level_of(w, at_us);
+    *ret_slot = (uint32_t)(at_us >> (*ret_level * WHEEL_BITS)) & (WHEEL_SLOTS - 1);
+    return &w->lists[*ret_level][*ret_slot];
+}
+
+static void slot_emptied(struct wheel *w, uint32_t level, uint32_t slot)
+{
+    w->slots[level] &= ~(UINT64_C(1) << slot);
+    if (w->slots[level] == 0) {
+        w->levels &= ~(1u << level);
+    }
+}
+
 static void wheel_link(struct wheel *w, struct px_sul *sul)
 {
-    uint32_t level = level_of(w, sul->at_us);
-    uint32_t slot = (uint32_t)(sul->at_us >> (level * WHEEL_BITS)) & (WHEEL_SLOTS - 1);
-    struct wheel_list *list = &w->lists[level][slot];
+    uint32_t level, slot;
+    struct wheel_list *list = list_of(w, sul->at_us, &level, &slot);
     sul->next = NULL;
     sul->prev = list->last;
     if (list->last != NULL) {
@@ -44,24 +59,12 @@ static void wheel_unlink(struct wheel *w, struct px_sul *sul)
         sul->prev->next = sul->next;
         return;
     }
-    uint32_t level = level_of(w, sul->at_us);
-    uint32_t slot = (uint32_t)(sul->at_us >> (level * WHEEL_BITS)) & (WHEEL_SLOTS - 1);
-    struct wheel_list *list = &w->lists[level][slot];
-    if (sul->prev != NULL) {
-        sul->prev->next = sul->next;
-    } else {
-        list->first = sul->next;
-    }
-    if (sul->next != NULL) {
-        sul->next->prev = sul->prev;
-    } else {
-        list->last = sul->prev;
-    }
+    uint32_t level, slot;
+    struct wheel_list *list = list_of(w, sul->at_us, &level, &slot);
+    *(sul->prev != NULL ? &sul->prev->next : &list->first) = sul->next;
+    *(sul->next != NULL ? &sul->next->prev : &list->last) = sul->prev;
     if (list->first == NULL) {
-        w->slots[level] &= ~(UINT64_C(1) << slot);
-        if (w->slots[level] == 0) {
-            w->levels &= ~(1u << level);
-        }
+        slot_emptied(w, level, slot);
     }
 }
 
@@ -78,10 +81,7 @@ static void deal_out(struct wheel *w, uint32_t level, uint32_t slot)
 {
     struct px_sul *sul = w->lists[level][slot].first;
     w->lists[level][slot] = (struct wheel_list){NULL, NULL};
-    w->slots[level] &= ~(UINT64_C(1) << slot);
-    if (w->slots[level] == 0) {
-        w->levels &= ~(1u << level);
-    }
+    slot_emptied(w, level, slot);
     while (sul != NULL) {
         struct px_sul *next = sul->next;
         wheel_link(w, sul);
@@ -146,14 +146,14 @@ void sul_unlink(struct px_kernel *k, struct px_sul *sul)
     }
     sul->pending = 0;
     sul->next = sul->prev = NULL;
-    k->n_timers--;
+    k->count.timers--;
     if (sul->owner != 0) {
-        k->mailboxes[sul->owner].n_timers--;
+        k->mailboxes[sul->owner].count.timers--;
     }
 }
 
 /* Between turns the turn's time is old: what is asked for then counts from now. */
-void sul_now(struct px_kernel *k)
+static void sul_now(struct px_kernel *k)
 {
     if (!k->in_turn) {
         k->now_us = k->world.monotonic_us(k->world.ctx);
@@ -182,9 +182,9 @@ void sul_schedule_for(struct px_kernel *k, px_addr owner, struct px_sul *sul, px
     if (w->bound_known && sul->at_us < w->bound_us) {
         w->bound_us = sul->at_us;
     }
-    k->n_timers++;
+    k->count.timers++;
     if (owner != 0) {
-        k->mailboxes[owner].n_timers++;
+        k->mailboxes[owner].count.timers++;
     }
 }
 
@@ -258,7 +258,7 @@ uint64_t px_kernel_earliest_wake(const struct px_kernel *kernel)
 
 void sul_drop_owner(struct px_kernel *k, px_addr owner)
 {
-    for (uint32_t i = 0; i < 2 * WHEEL_LEVELS * WHEEL_SLOTS && k->mailboxes[owner].n_timers > 0;
+    for (uint32_t i = 0; i < 2 * WHEEL_LEVELS * WHEEL_SLOTS && k->mailboxes[owner].count.timers > 0;
          i++) {
         struct wheel *w = &k->wheels[i / (WHEEL_LEVELS * WHEEL_SLOTS)];
         struct px_sul *s = w->lists[i / WHEEL_SLOTS % WHEEL_LEVELS][i % WHEEL_SLOTS].first;

@@ -18,11 +18,15 @@ void trace_leave(struct px_kernel *previous)
     current = previous;
 }
 
+static uint64_t newest(const struct px_kernel *k, size_t max)
+{
+    uint64_t have = k->trace_next <= k->trace_mask ? k->trace_next : k->trace_mask + UINT64_C(1);
+    return have < max ? have : max;
+}
+
 size_t px_trace_read(const struct px_kernel *kernel, struct px_trace *ret, size_t max)
 {
-    uint64_t have =
-        kernel->trace_next < kernel->trace_mask + 1u ? kernel->trace_next : kernel->trace_mask + 1u;
-    uint64_t n = have < max ? have : max;
+    uint64_t n = newest(kernel, max);
     for (uint64_t i = 0; i < n; i++) {
         ret[i] = kernel->trace[(kernel->trace_next - n + i) & kernel->trace_mask];
     }
@@ -56,66 +60,62 @@ static void line_number(struct line *l, uint64_t number)
     line_text(l, &digits[at]);
 }
 
-static void line_pair(struct line *l, const char *key, const char *text, uint64_t number)
+static void log_line(const struct px_kernel *k, enum px_log_level level, const char *who,
+                     const char *tag, const struct px_kv *kv, size_t n)
 {
-    line_text(l, " ");
-    line_text(l, key);
-    line_text(l, "=");
-    if (text != NULL) {
-        line_text(l, text);
-    } else {
-        line_number(l, number);
+    struct line l = {.len = 0};
+    line_text(&l, who);
+    line_text(&l, " ");
+    line_text(&l, tag);
+    for (size_t i = 0; i < n; i++) {
+        line_text(&l, " ");
+        line_text(&l, kv[i].key);
+        line_text(&l, "=");
+        if (kv[i].text != NULL) {
+            line_text(&l, kv[i].text);
+        } else {
+            line_number(&l, kv[i].number);
+        }
+    }
+    if (k->world.log != NULL) {
+        k->world.log(k->world.ctx, level, l.text);
     }
 }
 
 void px_log(struct px_env *env, enum px_log_level level, const char *tag, const struct px_kv *kv,
             size_t n)
 {
-    struct px_kernel *k = env->kernel;
-    if (k->world.log == NULL) {
-        return;
-    }
-    struct line l = {.len = 0};
-    line_text(&l, env->name);
-    line_text(&l, " ");
-    line_text(&l, tag);
-    for (size_t i = 0; i < n; i++) {
-        line_pair(&l, kv[i].key, kv[i].text, kv[i].number);
-    }
-    k->world.log(k->world.ctx, level, l.text);
+    log_line(env->kernel, level, env->name, tag, kv, n);
 }
 
 static void dump_record(const struct px_kernel *k, const struct px_trace *t)
 {
     static const char *const kinds[] = {"oneway", "call", "reply", "item", "ended",
                                         "more",   "lost", "gone",  "back"};
-    static const char *const outcomes[] = {"", " DENIED", " LOST", " LATE", " NOBODY"};
-    struct line l = {.len = 0};
-    line_text(&l, "trace");
-    line_pair(&l, "us", NULL, t->at_us);
-    line_pair(&l, "from", k->mailboxes[t->from <= k->n_mailboxes ? t->from : 0].name, 0);
-    line_pair(&l, "to", k->mailboxes[t->to <= k->n_mailboxes ? t->to : 0].name, 0);
-    uint32_t slot = k->slot_of[t->method >> 8];
+    static const char *const outcomes[] = {"queued", "denied", "lost", "late", "nobody"};
+    const ProtobufCServiceDescriptor *d = NULL;
     if (kernel_method(k, t->method) != NULL) {
-        const ProtobufCServiceDescriptor *d = k->contracts[slot].contract->descriptor;
-        line_pair(&l, "method", d->name, 0);
-        line_text(&l, ".");
-        line_text(&l, d->methods[t->method & 0xffu].name);
+        d = k->contracts[k->slot_of[t->method >> 8]].contract->descriptor;
     }
-    line_pair(&l, "kind", t->kind < sizeof kinds / sizeof kinds[0] ? kinds[t->kind] : "?", 0);
-    line_pair(&l, "about", NULL, t->about);
-    line_pair(&l, "bytes", NULL, t->bytes);
-    line_pair(&l, "status", px_status_name((enum px_status)t->status), 0);
-    line_text(&l, t->outcome < sizeof outcomes / sizeof outcomes[0] ? outcomes[t->outcome] : "");
-    k->world.log(k->world.ctx, PX_LOG_ERROR, l.text);
+    const struct px_kv kv[] = {
+        PX_KV_U64("us", t->at_us),
+        PX_KV_STR("from", k->mailboxes[t->from <= k->n_mailboxes ? t->from : 0].name),
+        PX_KV_STR("to", k->mailboxes[t->to <= k->n_mailboxes ? t->to : 0].name),
+        PX_KV_STR("contract", d != NULL ? d->name : "-"),
+        PX_KV_STR("method", d != NULL ? d->methods[t->method & 0xffu].name : "-"),
+        PX_KV_STR("kind", kinds[t->kind]),
+        PX_KV_U64("about", t->about),
+        PX_KV_U64("bytes", t->bytes),
+        PX_KV_STR("status", px_status_name((enum px_status)t->status)),
+        PX_KV_STR("outcome", outcomes[t->outcome]),
+    };
+    log_line(k, PX_LOG_ERROR, "kernel", "trace", kv, sizeof kv / sizeof kv[0]);
 }
 
 void px_trace_dump(const struct px_kernel *kernel, size_t max)
 {
-    uint64_t have =
-        kernel->trace_next < kernel->trace_mask + 1u ? kernel->trace_next : kernel->trace_mask + 1u;
-    uint64_t n = have < max ? have : max;
-    for (uint64_t i = 0; kernel->world.log != NULL && i < n; i++) {
+    uint64_t n = newest(kernel, max);
+    for (uint64_t i = 0; i < n; i++) {
         dump_record(kernel, &kernel->trace[(kernel->trace_next - n + i) & kernel->trace_mask]);
     }
 }
@@ -124,13 +124,10 @@ _Noreturn void px_assert_fail(const char *expr, const char *file, int line)
 {
     struct px_kernel *k = current;
     current = NULL; /* should the dump itself fail */
-    if (k != NULL && k->world.log != NULL) {
-        struct line l = {.len = 0};
-        line_text(&l, "assertion failed: ");
-        line_text(&l, expr);
-        line_pair(&l, "file", file, 0);
-        line_pair(&l, "line", NULL, (uint64_t)line);
-        k->world.log(k->world.ctx, PX_LOG_ERROR, l.text);
+    if (k != NULL) {
+        const struct px_kv kv[] = {PX_KV_STR("expr", expr), PX_KV_STR("file", file),
+                                   PX_KV_U64("line", (uint64_t)line)};
+        log_line(k, PX_LOG_ERROR, "kernel", "assertion-failed", kv, sizeof kv / sizeof kv[0]);
         px_trace_dump(k, DUMP_AT_DEATH);
     }
     if (k != NULL && k->world.die != NULL) {

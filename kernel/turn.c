@@ -50,7 +50,7 @@ static void run_handler(struct px_kernel *k, struct px_env *mb, const struct px_
         run_nothing(k, mb, m);
         return;
     }
-    k->deliveries++;
+    k->count.deliveries++;
     fn(mb->state, m);
 }
 
@@ -69,7 +69,7 @@ static void run_more(struct px_kernel *k, struct px_env *mb, const struct px_msg
 static void run_rare(struct px_kernel *k, struct px_env *mb, const struct px_msg *m)
 {
     const struct px_service *s = mb->service;
-    k->deliveries++;
+    k->count.deliveries++;
     switch (m->kind) {
     case PX_KIND_REPLY:
     case PX_KIND_ITEM:
@@ -114,7 +114,7 @@ static void spread(struct px_kernel *k, const struct px_msg *m)
         void (*fn)(void *, px_peer) =
             m->kind == PX_KIND_GONE ? mb->service->gone : mb->service->back;
         if (fn != NULL) {
-            k->deliveries++;
+            k->count.deliveries++;
             fn(mb->state, m->from);
         }
     }
@@ -138,25 +138,28 @@ static void hand_over(struct px_kernel *k, struct px_env *mb, struct px_msg *m)
 {
     if (m->kind == PX_KIND_GONE || m->kind == PX_KIND_BACK) {
         spread(k, m);
-    } else if (!mb->alive) {
+        return;
+    }
+    if (!mb->alive) {
         drop_undelivered(k, m);
-    } else if (mb->kind == MAILBOX_REMOTE) {
+        return;
+    }
+    if (mb->kind == MAILBOX_REMOTE) {
         forward(k, mb, m);
-    } else if (mb->kind == MAILBOX_RECORDER) {
-        struct px_call *c = m->kind == PX_KIND_CALL ? call_find(k, m->call) : NULL;
-        if (m->kind != PX_KIND_CALL || (c != NULL && !c->final)) {
-            k->deliveries++;
-            if (c != NULL) {
-                c->delivered = true;
-            }
-            mb->record(mb->record_ctx, m);
-        }
-    } else if (m->kind == PX_KIND_CALL) {
+        return;
+    }
+    if (m->kind == PX_KIND_CALL) {
         struct px_call *c = call_find(k, m->call);
-        if (c != NULL && !c->final && c->callee == PX_PEER_LOCAL(mb->self)) {
-            c->delivered = true;
-            run_handler(k, mb, m);
+        if (c == NULL || c->final || c->callee != PX_PEER_LOCAL(mb->self)) {
+            return; /* it ended first */
         }
+        c->delivered = true;
+    }
+    if (mb->kind == MAILBOX_RECORDER) {
+        k->count.deliveries++;
+        mb->record(mb->record_ctx, m);
+    } else if (m->kind == PX_KIND_CALL) {
+        run_handler(k, mb, m);
     } else {
         run_rare(k, mb, m);
     }
@@ -198,7 +201,7 @@ void deliver_one(struct px_kernel *k)
     if (m->next == NULL) {
         k->queue_end = &k->queue_first;
     }
-    k->queued--;
+    k->count.queued--;
     struct px_env *mb = &k->mailboxes[m->to];
     if (m->kind != PX_KIND_ONEWAY || mb->kind != MAILBOX_SERVICE || !mb->alive) {
         deliver_other(k, m);
@@ -226,10 +229,7 @@ void px_want_flush(struct px_env *env, struct px_want *want)
     if (want->next != NULL) {
         return;
     }
-    want->prev = env->wants.prev;
-    want->next = &env->wants;
-    env->wants.prev->next = want;
-    env->wants.prev = want;
+    list_append(&env->wants, want);
     env->n_wants++;
     env->kernel->n_wants++;
 }
@@ -239,9 +239,7 @@ void px_want_cancel(struct px_env *env, struct px_want *want)
     if (want->next == NULL) {
         return;
     }
-    want->prev->next = want->next;
-    want->next->prev = want->prev;
-    want->next = want->prev = NULL;
+    list_remove(want);
     env->n_wants--;
     env->kernel->n_wants--;
 }
@@ -309,11 +307,11 @@ void px_kernel_turn(struct px_kernel *kernel, uint64_t wait_us)
     k->now_us = k->world.monotonic_us(k->world.ctx);
     k->in_turn = true;
     k->wall_known = false;
-    k->turns++;
+    k->count.turns++;
     if (k->world.take != NULL) {
-        k->world.take(k->world.ctx, k->queued <= k->config.queue_mark);
+        k->world.take(k->world.ctx, k->count.queued <= k->config.queue_mark);
     }
-    post_run(k);
+    post_run(k, true);
     sul_fire(k);
     deliver(k, k->config.deliver_max);
     flush(k);
@@ -328,14 +326,12 @@ void px_kernel_stop(struct px_kernel *kernel)
     struct px_kernel *previous = trace_enter(kernel);
     for (uint32_t i = 1; i <= kernel->n_mailboxes; i++) {
         struct px_env *mb = &kernel->mailboxes[i];
-        if (mb->kind != MAILBOX_SERVICE || !mb->alive || mb->stopping) {
-            continue;
-        }
-        mb->stopping = true;
-        if (mb->service->stop != NULL) {
-            mb->service->stop(mb->state);
-        } else {
-            mb->drained = true;
+        if (mb->kind == MAILBOX_SERVICE && mb->alive && !mb->stopping) {
+            mb->stopping = true;
+            mb->drained = mb->service->stop == NULL;
+            if (mb->service->stop != NULL) {
+                mb->service->stop(mb->state);
+            }
         }
     }
     trace_leave(previous);

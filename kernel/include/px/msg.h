@@ -57,7 +57,7 @@ struct px_msg {
     uint8_t flags;
     uint16_t holds;
     struct px_block *block;
-    struct px_msg *next, *prev;
+    struct px_msg *next, **prev;
 };
 
 /* ---- making ---- */
