@@ -80,7 +80,7 @@ struct h1_work *h1_work_of(struct h1_conn *c)
     }
     w->conn = c;
     w->credit.window = c->h1->window;
-    w->credit.outstanding = c->outstanding;
+    w->credit.outstanding = c->h1->window - c->owed;
     w->credit.owed = c->owed;
     c->work = w;
     return w;
@@ -92,18 +92,23 @@ static void work_put(struct h1_conn *c)
     if (w == NULL) {
         return;
     }
-    c->outstanding = w->credit.outstanding;
-    c->owed = w->credit.owed;
     c->work = NULL;
     px_want_cancel(c->h1->env, &w->want);
-    h1_acc_drop(w);
-    px_chain_clear(&w->in);
+    if (w->acc != NULL) {
+        h1_acc_drop(w);
+    }
+    if (w->in.len > 0) {
+        px_chain_clear(&w->in);
+    }
     h1_output_drop(w);
     px_pool_put(&c->h1->works, w);
 }
 
 void h1_conn_rest(struct h1_conn *c)
 {
+    const struct px_credit_in *credit = &c->work->credit;
+    PX_ASSERT(credit->outstanding + credit->owed == c->h1->window); /* all was settled */
+    c->owed = credit->owed;
     work_put(c);
     h1_conn_deadline(c, c->h1->idle_us);
 }
@@ -141,16 +146,6 @@ static uint32_t place_find(struct h1 *h1, const struct h1_place *like)
         h1->n_places += unused == h1->n_places;
     }
     return unused;
-}
-
-struct h1_place *h1_conn_place(struct h1_conn *c)
-{
-    return &c->h1->places[c->place];
-}
-
-px_addr h1_conn_provider(const struct h1_conn *c)
-{
-    return c->h1->places[c->place].provider;
 }
 
 /* ---- how connections come ---- */
@@ -194,13 +189,13 @@ static struct h1_conn *conn_new(struct h1 *h1, const struct arrival *a)
     c->h1 = h1;
     c->lower = a->lower;
     c->send_credit = a->credit;
-    c->place = (uint8_t)place;
+    c->place = place & 255u;
     h1->places[place].used++;
     if (a->remote.len <= H1_ADDRESS_MAX && a->remote.len > 0) {
-        c->remote_len = (uint8_t)a->remote.len;
+        c->remote_len = (unsigned)a->remote.len & 31u;
         memcpy(c->remote, a->remote.data, a->remote.len);
     }
-    px_fsm_move(h1_conn_table, &c->state, H1_CONN_OPEN);
+    h1_conn_move(c, H1_CONN_OPEN);
     return c;
 }
 
@@ -212,8 +207,7 @@ static bool conn_claim(struct h1_conn *c, px_peer provider, uint64_t len)
     Stream__ClaimStream *m = px_msg_new(h1->env, &stream__claim_stream__descriptor);
     m->upper = px_pool_issue(&h1->conns, c, provider);
     m->credit = cost + PX_CHARGE_MIN > h1->window ? 0 : h1->window - (uint32_t)cost;
-    c->outstanding = cost > h1->window ? (uint32_t)cost : m->credit + (uint32_t)cost;
-    c->owed = h1->window > c->outstanding ? h1->window - c->outstanding : 0;
+    c->owed = cost > h1->window ? 0 : h1->window - m->credit - (uint32_t)cost;
     if (!px_send(h1->env, PX_PEER_ADDR(provider), LOWER_CLAIM, m, c->lower)) {
         h1_conn_drop(c, PX_NO_MEMORY);
         return false;
@@ -242,6 +236,21 @@ static void on_accepted(void *state, const struct px_msg *msg)
     }
 }
 
+/* Takes what came along with a stream. It may be more than our window: then that much less is
+ * granted when it is settled. */
+static void leftover_take(struct h1_conn *c, const struct px_msg *msg, uint64_t len)
+{
+    struct h1_work *w = h1_work_of(c);
+    uint64_t cost = px_charge(len);
+    if (w != NULL && cost > w->credit.window) {
+        w->excess = (uint32_t)cost - w->credit.window;
+        w->credit.outstanding = (uint32_t)cost;
+    }
+    if (w != NULL) {
+        h1_input_take(c, msg);
+    }
+}
+
 /* Another owner hands us a stream (ALPN), with what it had received of it. */
 static void on_adopt(void *state, const struct px_msg *msg)
 {
@@ -265,7 +274,7 @@ static void on_adopt(void *state, const struct px_msg *msg)
     }
     struct h1_conn *c = conn_new(h1, &a);
     if (c != NULL && conn_claim(c, provider, len) && len > 0) {
-        h1_input_take(c, msg);
+        leftover_take(c, msg, len);
     }
 }
 
@@ -277,7 +286,7 @@ void h1_conn_close(struct h1_conn *c)
     work_put(c);
     c->deadline_us = PX_NEVER;
     px_sul_cancel(c->h1->env, &c->timer);
-    px_fsm_move(h1_conn_table, &c->state, H1_CONN_CLOSING);
+    h1_conn_move(c, H1_CONN_CLOSING);
     void *m = px_msg_new(c->h1->env, &stream__close_stream__descriptor);
     (void)px_send(c->h1->env, h1_conn_provider(c), LOWER_CLOSE, m, c->lower); /* lost: reset */
 }
@@ -295,7 +304,7 @@ void h1_conn_reset(struct h1_conn *c, enum px_status reason)
     work_put(c);
     c->deadline_us = PX_NEVER;
     px_sul_cancel(c->h1->env, &c->timer);
-    px_fsm_move(h1_conn_table, &c->state, H1_CONN_CLOSING);
+    h1_conn_move(c, H1_CONN_CLOSING);
     Stream__ResetStream *m = px_msg_new(c->h1->env, &stream__reset_stream__descriptor);
     m->reason = (uint32_t)reason;
     (void)px_send(c->h1->env, h1_conn_provider(c), LOWER_RESET, m, c->lower); /* lost: reset */
@@ -308,7 +317,7 @@ void h1_conn_drop(struct h1_conn *c, enum px_status reason)
     h1_exch_end_all(c, reason);
     work_put(c);
     px_sul_cancel(h1->env, &c->timer);
-    px_fsm_move(h1_conn_table, &c->state, H1_CONN_FREE);
+    h1_conn_move(c, H1_CONN_FREE);
     h1_conn_place(c)->used--;
     px_pool_put(&h1->conns, c);
     h1->n_conns--;

@@ -68,7 +68,8 @@ struct h1 {
     uint32_t requests_max, pipeline_max, window, drain_bytes, body_rate_min;
     uint32_t n_conns, n_upgrades, n_places;
     uint64_t head_us, idle_us, write_us, drain_us, body_max;
-    uint64_t date_s;   /* what `date` says */
+    int64_t date_us;   /* when the second began that `date` names */
+    uint32_t date_len; /* 0: the time is not known */
     uint64_t warned_s; /* second of the last warning, plus 1 */
     bool stopping;
     uint8_t date[H1_DATE_LEN];
@@ -76,7 +77,7 @@ struct h1 {
     struct h1_place places[H1_PLACES_MAX];
 };
 
-/* A connection: all that an idle one costs. */
+/* A connection: all that an idle one costs, 112 bytes. */
 struct h1_conn {
     struct px_sul
         timer; /* fires at the deadline or earlier: deadlines move, it follows when it fires */
@@ -85,14 +86,18 @@ struct h1_conn {
     px_handle lower;
     uint64_t deadline_us; /* for the client to send something; PX_NEVER: it owes nothing */
     uint64_t consumed;    /* bytes received in all */
-    uint32_t state;       /* enum h1_conn_state */
     uint32_t send_credit;
-    uint32_t outstanding, owed; /* of the receive window, while there is no work */
+    uint32_t owed; /* of the receive window, while there is no work; the rest is granted */
     uint32_t requests;
-    uint8_t place;
-    uint8_t remote_len;
+    unsigned place : 8;
+    unsigned remote_len : 5;
+    unsigned state : 2; /* enum h1_conn_state */
     uint8_t remote[H1_ADDRESS_MAX];
 };
+
+_Static_assert(sizeof(struct h1_conn) <= 112, "an idle connection has grown");
+_Static_assert(H1_CONN_STATES <= 4 && H1_PLACES_MAX <= 255 && H1_ADDRESS_MAX <= 31,
+               "too much for the bits of struct h1_conn");
 
 /* What a connection needs from the first byte of a request until it is idle again. */
 struct h1_work {
@@ -108,6 +113,7 @@ struct h1_work {
     bool body_paused;   /* the application is slow, not the client */
     bool output_paused; /* counted already */
     struct px_credit_in credit;
+    uint32_t excess; /* what an adopted stream brought beyond our window: never granted again */
 
     struct px_chain in; /* received, not looked at yet */
     struct px_buf *acc; /* an unfinished head or trailer section */
@@ -119,9 +125,9 @@ struct h1_work {
     uint64_t drained;     /* bytes of body discarded so far */
     uint64_t body_due_us; /* when the client is too slow; or how much was left while paused */
 
-    struct px_chain out; /* to be sent, in front of `tail` */
-    struct px_buf *tail; /* being filled */
-    uint32_t tail_len;
+    struct px_chain out;              /* to be sent, in front of `tail` */
+    struct px_buf *tail;              /* being filled */
+    struct px_bytes_out filled;       /* what of it is; empty without one */
     uint64_t write_due_us;            /* 0: nothing waits for the stream */
     const struct h1_upgrade *upgrade; /* with H1_IN_UPGRADE: to what */
     struct h1_handover *handover;
@@ -138,7 +144,9 @@ struct h1_exch {
     uint64_t left;        /* bytes of response body the application still owes, with H1_LENGTH */
     uint64_t body_credit; /* bytes of request body the application takes */
     struct px_credit_in credit; /* of the response body */
+    uint32_t withheld;          /* of it: not to be granted again */
     uint32_t unsent;            /* credited bytes of response body that wait in the output */
+    uint32_t from_memory;       /* bytes of response body that were no file ranges; saturates */
     uint32_t answer;            /* enum h1_answer */
     uint16_t own_status;        /* we answer it ourselves; 0: the application does */
     uint8_t framing;            /* of the response: enum h1_framing */
@@ -149,6 +157,8 @@ struct h1_exch {
     bool expects;      /* 100-continue */
     bool continued;    /* was sent */
     bool credit_given; /* for the response body */
+    bool body_begun;   /* the response's first bytes were seen */
+    bool from_file;    /* they were a file range, and it has gone on like that: a larger window */
     bool abandoned;    /* the application gave up before answering: close in its turn */
     bool heard;        /* the application has spoken; without a handle it cannot be told anything */
 };
@@ -158,6 +168,50 @@ struct h1_handover {
     px_call_id call;
     bool broken; /* the stream is to be reset when the provider has answered */
 };
+
+/* The payload of a response, looked at once. */
+struct h1_payload {
+    const struct px_slice *slices;
+    uint32_t n_slices;
+    uint64_t len;    /* bytes in all */
+    uint64_t memory; /* bytes of them that are memory; the others are file ranges */
+};
+
+static inline void h1_payload_see(const struct px_msg *msg, struct h1_payload *ret)
+{
+    ret->n_slices = px_msg_payload(msg, &ret->slices);
+    ret->len = ret->memory = 0;
+    for (uint32_t i = 0; i < ret->n_slices; i++) {
+        const struct px_slice *s = &ret->slices[i];
+        ret->len += s->len;
+        ret->memory += (s->flags & PX_SLICE_FILE) == 0 ? s->len : 0;
+    }
+}
+
+/* Takes `excess` off what is owed, as far as it goes: that is not granted again. */
+static inline void h1_credit_withhold(struct px_credit_in *in, uint32_t *excess)
+{
+    uint32_t n = *excess < in->owed ? *excess : in->owed;
+    in->owed -= n;
+    *excess -= n;
+}
+
+static inline void h1_conn_move(struct h1_conn *c, enum h1_conn_state next)
+{
+    uint32_t state = c->state;
+    px_fsm_move(h1_conn_table, &state, (uint32_t)next);
+    c->state = state & 3u;
+}
+
+static inline struct h1_place *h1_conn_place(const struct h1_conn *c)
+{
+    return &c->h1->places[c->place];
+}
+
+static inline px_addr h1_conn_provider(const struct h1_conn *c)
+{
+    return h1_conn_place(c)->provider;
+}
 
 /* ---- h1.c ---- */
 
@@ -178,8 +232,6 @@ void h1_conn_deadline(struct h1_conn *c, uint64_t in_us);
 void h1_conn_arm(struct h1_conn *c);
 /* Output or input is to be looked at in the flush phase. */
 void h1_conn_want(struct h1_conn *c);
-px_addr h1_conn_provider(const struct h1_conn *c);
-struct h1_place *h1_conn_place(struct h1_conn *c);
 /* The application's peer now; 0: not there. */
 px_peer h1_app_peer(struct h1 *h1);
 /* Logs at most one warning a second. */
@@ -242,6 +294,8 @@ void h1_exch_broken(struct h1_conn *c, const char *why);
 void h1_exch_cut_behind(struct h1_conn *c, struct h1_exch *x);
 /* Gives credit back for response body that was sent. */
 void h1_exch_settle(struct h1_conn *c);
+/* Bytes of a response body that goes on have come: the window is made for what it is made of. */
+void h1_exch_weigh(struct h1_conn *c, struct h1_exch *x, const struct h1_payload *payload);
 /* Moves the answer of an exchange on. */
 void h1_exch_answer(struct h1_exch *x, enum h1_answer answer);
 /* Writes whatever is ready, in order. */
@@ -262,8 +316,9 @@ void h1_on_app_cancel(void *state, const struct px_msg *msg);
 
 /* ---- h1_response.c ---- */
 
-/* Writes the application's final response, with the first bytes of its body. */
-void h1_response_begin(struct h1_conn *c, struct h1_exch *x, const struct px_msg *msg);
+/* Writes the application's final response, with the first bytes of its body. True: that was all of
+ * it, and the exchange is done. False: it goes on, or something else became of it. */
+bool h1_response_begin(struct h1_conn *c, struct h1_exch *x, const struct px_msg *msg);
 /* Writes more of the body. */
 void h1_response_body(struct h1_conn *c, struct h1_exch *x, const struct px_msg *msg, bool fin);
 /* Writes trailers; the body ends. */
@@ -275,15 +330,36 @@ void h1_response_own(struct h1_conn *c, struct h1_exch *x);
 
 /* ---- h1_output.c ---- */
 
-/* Room for `len` bytes behind the output. False: no memory; the connection was reset. */
-bool h1_output_reserve(struct h1_conn *c, size_t len, struct px_bytes_out *ret_out);
-/* What was written into that room counts. */
-void h1_output_commit(struct h1_work *w, const struct px_bytes_out *out);
+/* Makes room for `len` bytes behind the output. False: no memory; the connection was reset. */
+bool h1_output_grow(struct h1_conn *c, size_t len);
+/* Where at least `len` bytes can be written behind the output; what is written there counts. NULL:
+ * no memory; the connection was reset. */
+static inline struct px_bytes_out *h1_output_room(struct h1_conn *c, size_t len)
+{
+    struct px_bytes_out *out = &c->work->filled;
+    return px_bytes_out_room(out) >= len || h1_output_grow(c, len) ? out : NULL;
+}
+/* Bytes that wait. */
+static inline uint64_t h1_output_len(const struct h1_work *w)
+{
+    return w->out.len + px_bytes_out_len(&w->filled);
+}
+/* Is this payload copied (or referenced)? */
+static inline bool h1_output_copies(const struct h1_payload *payload)
+{
+    return payload->memory == payload->len && payload->len <= H1_COPY_MAX;
+}
+/* Copies a payload that there is room for. */
+static inline void h1_output_copy(struct px_bytes_out *out, const struct h1_payload *payload)
+{
+    for (uint32_t i = 0; i < payload->n_slices; i++) {
+        px_bytes_put_short(out, px_span_of(payload->slices[i].ptr, payload->slices[i].len));
+    }
+}
 /* The payload of a message: copied if small, else referenced. False: no memory; the connection was
  * reset. */
-bool h1_output_payload(struct h1_conn *c, const struct px_msg *msg);
-/* Bytes that wait. */
-uint64_t h1_output_len(const struct h1_work *w);
+bool h1_output_payload(struct h1_conn *c, const struct px_msg *msg,
+                       const struct h1_payload *payload);
 /* Sends what the stream takes, and sees whether the connection rests or ends. */
 void h1_output_flush(struct h1_conn *c);
 void h1_output_drop(struct h1_work *w);

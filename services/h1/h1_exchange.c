@@ -1,9 +1,10 @@
 /* h1_exchange.c - requests that are not answered yet, in order, and what the application says about
  * them.
  *
- *     DUE --Respond, or an answer of ours, in its turn--> BODY --last byte--> DONE (forgotten at
- * once) DUE --malformed body, too slow, application gone, Cancel--> replaced by one that is ours to
- * answer BODY --the same--> the connection is reset
+ *     DUE --Respond in its turn--> BODY --last byte--> DONE (forgotten at once)
+ *     DUE --small whole Respond, or an answer of ours, in its turn--> DONE
+ *     DUE --malformed body, too slow, application gone, Cancel--> replaced by one that is ours
+ *     BODY --the same--> the connection is reset
  *
  * Respond and Trailers that come before their turn are held; they carry no credited bytes. An
  * exchange that ends before the application's first message waits for it, without a connection, to
@@ -12,7 +13,7 @@
 #include "h1_conn.h"
 
 static const struct px_state answer_table[H1_ANSWER_STATES] = {
-    [H1_ANSWER_DUE] = {"due", PX_TO(H1_ANSWER_BODY)},
+    [H1_ANSWER_DUE] = {"due", PX_TO(H1_ANSWER_BODY) | PX_TO(H1_ANSWER_DONE)},
     [H1_ANSWER_BODY] = {"body", PX_TO(H1_ANSWER_DONE)},
     [H1_ANSWER_DONE] = {"done", 0},
 };
@@ -47,16 +48,21 @@ struct h1_exch *h1_exch_new(struct h1_conn *c)
 
 static void ended_send(struct h1 *h1, const struct h1_exch *x, enum px_status status)
 {
-    Http__EndedExchange *m = px_msg_new(h1->env, &http__ended_exchange__descriptor);
+    Http__EndedExchange *m = px_msg_new_sized(h1->env, &http__ended_exchange__descriptor, 0);
     m->status = (uint32_t)status;
     (void)px_send(h1->env, h1->app, RESPONDER_ENDED, m, x->responder); /* lost: it is told */
 }
 
 static void held_release(struct h1_exch *x)
 {
-    px_msg_release(x->respond);
-    px_msg_release(x->trailers);
-    x->respond = x->trailers = NULL;
+    if (x->respond != NULL) {
+        px_msg_release(x->respond);
+        x->respond = NULL;
+    }
+    if (x->trailers != NULL) {
+        px_msg_release(x->trailers);
+        x->trailers = NULL;
+    }
 }
 
 /* Ends the application's side; `x` is unlinked. If the application cannot be told yet, `x` waits
@@ -181,18 +187,25 @@ static void exch_pop(struct h1_conn *c)
     }
 }
 
+/* Grants credit for a response body. */
+static void credit_send(struct h1_conn *c, const struct h1_exch *x, uint32_t bytes)
+{
+    struct h1 *h1 = c->h1;
+    Http__ExchangeCredit *m = px_msg_new(h1->env, &http__exchange_credit__descriptor);
+    m->bytes = bytes;
+    if (!px_send(h1->env, h1->app, RESPONDER_CREDIT, m, x->responder)) {
+        h1_conn_reset(c, PX_NO_MEMORY);
+    }
+}
+
 /* The first in line has something to wait for: the application gets what it needs to go on. */
 static void exch_ready(struct h1_conn *c, struct h1_exch *x)
 {
     struct h1_work *w = c->work;
-    struct h1 *h1 = c->h1;
     if (x->answer == H1_ANSWER_BODY && !x->credit_given && x->responder != 0) {
-        Http__ExchangeCredit *m = px_msg_new(h1->env, &http__exchange_credit__descriptor);
-        m->bytes = px_credit_open(&x->credit, H1_RESPONSE_WINDOW);
         x->credit_given = true;
-        if (!px_send(h1->env, h1->app, RESPONDER_CREDIT, m, x->responder)) {
-            h1_conn_reset(c, PX_NO_MEMORY);
-        }
+        uint32_t window = x->from_file ? H1_FILE_WINDOW : H1_RESPONSE_WINDOW;
+        credit_send(c, x, px_credit_open(&x->credit, window));
     } else if (x->expects && !x->continued && w->reading == x && x->answer == H1_ANSWER_DUE &&
                x->body_credit > 0 && w->body_len == 0 && w->in.len == 0) {
         x->continued = true; /* RFC 9110 10.1.1: the client may go on */
@@ -221,9 +234,16 @@ static bool exch_answer(struct h1_conn *c, struct h1_exch *x)
     }
     const struct px_msg *msg = x->respond;
     x->respond = NULL;
-    h1_response_begin(c, x, msg);
+    (void)h1_response_begin(c, x, msg);
     px_msg_release(msg);
     return true;
+}
+
+/* Is there nothing to be done about the first in line but wait for the application? */
+static bool exch_waits(const struct h1_exch *x)
+{
+    return x->answer == H1_ANSWER_DUE && x->respond == NULL && x->own_status == 0 &&
+           !x->abandoned && !x->expects;
 }
 
 void h1_exch_advance(struct h1_conn *c)
@@ -258,15 +278,41 @@ void h1_exch_settle(struct h1_conn *c)
         return;
     }
     px_credit_settle(&x->credit, x->unsent - waits);
+    h1_credit_withhold(&x->credit, &x->withheld);
     x->unsent = (uint32_t)waits;
     uint32_t due = px_credit_due(&x->credit);
     if (due > 0) {
-        Http__ExchangeCredit *m = px_msg_new(c->h1->env, &http__exchange_credit__descriptor);
-        m->bytes = due;
-        if (!px_send(c->h1->env, c->h1->app, RESPONDER_CREDIT, m, x->responder)) {
-            h1_conn_reset(c, PX_NO_MEMORY);
+        credit_send(c, x, due);
+    }
+}
+
+/* File ranges that wait for the client pin no memory, so a body that begins with one gets a larger
+ * window. If memory follows, the window shrinks again: what was granted cannot be taken back, but
+ * the difference is not granted once more. */
+void h1_exch_weigh(struct h1_conn *c, struct h1_exch *x, const struct h1_payload *payload)
+{
+    const uint32_t more = H1_FILE_WINDOW - H1_RESPONSE_WINDOW;
+    if (payload->len == 0) {
+        return;
+    }
+    uint64_t room = UINT32_MAX - x->from_memory;
+    x->from_memory += (uint32_t)(payload->memory < room ? payload->memory : room);
+    if (!x->body_begun && payload->memory < payload->len) {
+        x->from_file = true;
+        if (x->credit_given) {
+            x->credit.window = H1_FILE_WINDOW;
+            x->credit.outstanding += more;
+            credit_send(c, x, more);
+        }
+    } else if (x->from_file && x->from_memory > H1_FILE_MEMORY_MAX) {
+        x->from_file = false;
+        if (x->credit_given) {
+            x->credit.window = H1_RESPONSE_WINDOW;
+            x->withheld = more;
+            h1_credit_withhold(&x->credit, &x->withheld);
         }
     }
+    x->body_begun = true;
 }
 
 /* ---- what the application says ---- */
@@ -292,13 +338,32 @@ static struct h1_exch *exch_at(struct h1 *h1, const struct px_msg *msg, px_handl
         stranger_end(h1, msg, responder);
         return NULL;
     }
-    x->responder = x->responder == 0 ? responder : x->responder;
+    if (x->responder == 0) {
+        x->responder = responder;
+    }
     x->heard = true;
     if (x->conn == NULL) {
         orphan_end(h1, x);
         return NULL;
     }
     return x;
+}
+
+/* A Respond that is not all of the answer, or more than is free: false, it goes beyond its credit.
+ */
+static bool respond_charge(struct h1_conn *c, struct h1_exch *x, uint64_t len)
+{
+    if (x->credit_given) {
+        (void)px_credit_open(&x->credit, H1_RESPONSE_WINDOW);
+    }
+    if (len > H1_RESPOND_FREE) {
+        if (!px_credit_received(&x->credit, len - H1_RESPOND_FREE)) {
+            h1_exch_broken(c, "a response beyond its credit");
+            return false;
+        }
+        x->unsent = (uint32_t)(len - H1_RESPOND_FREE);
+    }
+    return true;
 }
 
 void h1_on_respond(void *state, const struct px_msg *msg)
@@ -314,24 +379,20 @@ void h1_on_respond(void *state, const struct px_msg *msg)
         h1_exch_broken(c, "a second response");
         return;
     }
-    if (x->credit_given && !m->fin) {
-        (void)px_credit_open(&x->credit, H1_RESPONSE_WINDOW);
-    }
-    if (len > H1_RESPOND_FREE) {
-        if (x->credit_given && m->fin) {
-            (void)px_credit_open(&x->credit, H1_RESPONSE_WINDOW);
-        }
-        if (!px_credit_received(&x->credit, len - H1_RESPOND_FREE)) {
-            h1_exch_broken(c, "a response beyond its credit");
-            return;
-        }
-        x->unsent = (uint32_t)(len - H1_RESPOND_FREE);
+    if ((!m->fin || len > H1_RESPOND_FREE) && !respond_charge(c, x, len)) {
+        return;
     }
     if (x != c->work->first) {
         x->respond = px_msg_hold(msg);
         return;
     }
-    h1_response_begin(c, x, msg);
+    struct h1_work *w = c->work;
+    if (h1_response_begin(c, x, msg)) {
+        exch_pop(c);
+        if (w->first == NULL || exch_waits(w->first)) {
+            return; /* what is usual */
+        }
+    }
     h1_exch_advance(c);
 }
 

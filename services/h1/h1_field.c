@@ -13,8 +13,8 @@ enum {
 };
 
 struct known {
-    char name[NAME_LEN_MAX + 1];
-    uint8_t len; /* 0: nothing lives here */
+    char name[26]; /* NAME_LEN_MAX and a zero would do; so the whole has 32 bytes */
+    uint8_t len;   /* 0: nothing lives here */
     struct h1_field_kind kind;
 };
 
@@ -93,7 +93,7 @@ static bool alias_equal(const uint8_t *text, const char *name)
 }
 
 /* memcmp for 2..24 bytes: two or three words, which may overlap each other. */
-static bool name_equal(const uint8_t *text, const char *name, size_t len)
+static inline bool name_equal(const uint8_t *text, const char *name, size_t len)
 {
     if (len >= 8) {
         return memcmp(text, name, 8) == 0 && memcmp(text + len - 8, name + len - 8, 8) == 0 &&
@@ -105,7 +105,16 @@ static bool name_equal(const uint8_t *text, const char *name, size_t len)
     return memcmp(text, name, 2) == 0 && text[len - 1] == (uint8_t)name[len - 1];
 }
 
-static inline struct h1_field_kind kind_of(struct px_span name)
+/* The kind of a name that has the length and the place of a known one, but is another. */
+static struct h1_field_kind kind_of_stranger(const struct known *k, const uint8_t *name)
+{
+    const struct h1_field_kind other = {0, H1_FIELD_OTHER, false};
+    struct h1_field_kind twin = k->kind;
+    twin.alias = true;
+    return alias_equal(name, k->name) ? twin : other;
+}
+
+struct h1_field_kind h1_field_kind_of(struct px_span name)
 {
     const struct h1_field_kind other = {0, H1_FIELD_OTHER, false};
     /* No known name begins or ends with '-'; so its twin with '_' comes to the same place. */
@@ -113,29 +122,7 @@ static inline struct h1_field_kind kind_of(struct px_span name)
     if (k->len != name.len) {
         return other;
     }
-    if (name_equal(name.ptr, k->name, name.len)) {
-        return k->kind;
-    }
-    struct h1_field_kind twin = k->kind;
-    twin.alias = true;
-    return alias_equal(name.ptr, k->name) ? twin : other;
-}
-
-struct h1_field_kind h1_field_kind_of(struct px_span name)
-{
-    const struct h1_field_kind other = {0, H1_FIELD_OTHER, false};
-    return name.len == 0 ? other : kind_of(name);
-}
-
-static enum px_parse refuse(struct h1_refusal *ret_refusal, uint16_t status, const char *reason)
-{
-    *ret_refusal = (struct h1_refusal){status, reason};
-    return PX_PARSE_BAD;
-}
-
-static size_t len_min(size_t a, size_t b)
-{
-    return a < b ? a : b;
+    return name_equal(name.ptr, k->name, name.len) ? k->kind : kind_of_stranger(k, name.ptr);
 }
 
 /* What to say about a line whose name is followed by `byte` instead of a colon. */
@@ -153,7 +140,7 @@ static const char *name_fault(size_t name_len, int byte)
 /* The line ended before its time: at its limit, or only where the input does. */
 static enum px_parse line_short(bool over, struct h1_refusal *ret_refusal)
 {
-    return over ? refuse(ret_refusal, STATUS_TOO_LARGE, "header too long") : PX_PARSE_MORE;
+    return over ? h1_refuse(ret_refusal, STATUS_TOO_LARGE, "header too long") : PX_PARSE_MORE;
 }
 
 static bool is_space(int byte)
@@ -161,19 +148,16 @@ static bool is_space(int byte)
     return byte == ' ' || byte == '\t';
 }
 
-/* Judge a field that is complete. */
-static enum px_parse kind_check(struct h1_section *section, const struct h1_field *field,
-                                struct h1_refusal *ret_refusal)
+struct px_span h1_space_trim(struct px_span text)
 {
-    uint64_t bit = (uint64_t)1 << field->kind.id;
-    if (field->kind.alias) {
-        return refuse(ret_refusal, STATUS_BAD, "underscore twin of a known field");
+    size_t at = 0;
+    while (at < text.len && is_space(text.ptr[at])) {
+        at++;
     }
-    if ((field->kind.flags & H1_FIELD_SINGLE) != 0 && (section->seen & bit) != 0) {
-        return refuse(ret_refusal, STATUS_BAD, "field that must come once came twice");
+    while (text.len > at && is_space(text.ptr[text.len - 1])) {
+        text.len--;
     }
-    section->seen |= bit;
-    return PX_PARSE_DONE;
+    return px_span_of(text.ptr + at, text.len - at);
 }
 
 /* The longest line, without CR LF, when the section has this much room. */
@@ -183,9 +167,8 @@ static size_t line_max_of(const struct h1_limits *limits, uint32_t room)
     return rest < limits->header_line_max ? rest : limits->header_line_max;
 }
 
-/* What to say about a line that is not well-formed, not complete or too long. */
-static enum px_parse line_judge(const struct h1_section *section, struct px_span rest,
-                                struct h1_refusal *ret_refusal)
+enum px_parse h1_line_judge(const struct h1_section *section, struct px_span rest,
+                            struct h1_refusal *ret_refusal)
 {
     /* The line and one byte more: if that byte is not CR, the line is too long. */
     const struct h1_limits *limits = section->limits;
@@ -194,15 +177,16 @@ static enum px_parse line_judge(const struct h1_section *section, struct px_span
     struct px_span line = px_span_of(rest.ptr, over ? line_max + 1 : rest.len);
 
     uint8_t lower[H1_NAME_MAX + 1];
-    size_t len = limits->scan->name(lower, line.ptr, len_min(line.len, sizeof lower));
+    size_t len = line.len < sizeof lower ? line.len : sizeof lower;
+    len = limits->scan->name(lower, line.ptr, len);
     if (len > H1_NAME_MAX) {
-        return refuse(ret_refusal, STATUS_TOO_LARGE, "field name too long");
+        return h1_refuse(ret_refusal, STATUS_TOO_LARGE, "field name too long");
     }
     if (len == line.len) {
         return line_short(over, ret_refusal);
     }
     if (len == 0 || line.ptr[len] != ':') {
-        return refuse(ret_refusal, STATUS_BAD, name_fault(len, line.ptr[len]));
+        return h1_refuse(ret_refusal, STATUS_BAD, name_fault(len, line.ptr[len]));
     }
     len++;
     len += limits->scan->value(line.ptr + len, line.len - len);
@@ -210,63 +194,10 @@ static enum px_parse line_judge(const struct h1_section *section, struct px_span
         return line_short(over, ret_refusal);
     }
     if (line.ptr[len] != '\r') {
-        return refuse(ret_refusal, STATUS_BAD, "control byte in field value");
+        return h1_refuse(ret_refusal, STATUS_BAD, "control byte in field value");
     }
     struct px_bytes after = px_bytes_of(rest.ptr + len, rest.len - len);
     return h1_line_end_take(&after, ret_refusal);
-}
-
-/* The value is `text` without white space around it. */
-static void value_set(struct h1_field *field, struct px_span text)
-{
-    size_t at = 0;
-    size_t end = text.len;
-    while (at < end && is_space(text.ptr[at])) {
-        at++;
-    }
-    while (end > at && is_space(text.ptr[end - 1])) {
-        end--;
-    }
-    field->value = px_span_of(text.ptr + at, end - at);
-    field->plain = field->value.len == text.len;
-}
-
-enum px_parse h1_field_take(struct h1_section *section, struct px_bytes *in,
-                            struct h1_field *ret_field, struct h1_refusal *ret_refusal)
-{
-    const struct h1_limits *limits = section->limits;
-    if (section->fields >= limits->headers_max) {
-        return refuse(ret_refusal, STATUS_TOO_LARGE, "too many header fields");
-    }
-    /* Find a good line first; only for another one it matters how far one may look. */
-    struct px_span rest = px_bytes_rest(in);
-    uint8_t *lower = ret_field->lower;
-    size_t name_len = limits->scan->name(lower, rest.ptr, len_min(rest.len, H1_NAME_MAX));
-    if (name_len == 0 || name_len == rest.len || rest.ptr[name_len] != ':') {
-        return line_judge(section, rest, ret_refusal);
-    }
-    /* The usual space is passed here, so that the scan may begin with the value. */
-    size_t start = name_len + 1;
-    start += start < rest.len && rest.ptr[start] == ' ' ? 1 : 0;
-    size_t len = limits->scan->value(rest.ptr + start, rest.len - start);
-    size_t end = start + len;
-    if (rest.len - end < 2 || rest.ptr[end] != '\r' || rest.ptr[end + 1] != '\n' ||
-        end > line_max_of(limits, section->room)) {
-        return line_judge(section, rest, ret_refusal);
-    }
-    ret_field->name = px_span_of(lower, name_len);
-    value_set(ret_field, px_span_of(rest.ptr + start, len));
-    ret_field->kind = kind_of(ret_field->name);
-    if (ret_field->kind.flags != 0) {
-        enum px_parse r = kind_check(section, ret_field, ret_refusal);
-        if (r != PX_PARSE_DONE) {
-            return r;
-        }
-    }
-    section->fields++;
-    section->room -= (uint32_t)end + 2;
-    px_bytes_skip(in, end + 2);
-    return PX_PARSE_DONE;
 }
 
 /* ---- messages that come in pieces ---- */
@@ -343,11 +274,11 @@ static enum px_parse trailers_take(struct h1_section *section, struct px_bytes *
             return r;
         }
         if ((field.kind.flags & H1_FIELD_NO_TRAILER) != 0) {
-            return refuse(ret_refusal, STATUS_BAD, "field that must not be a trailer");
+            return h1_refuse(ret_refusal, STATUS_BAD, "field that must not be a trailer");
         }
         px_header_list_put(out, field.name, field.value);
         if (out->overflow) {
-            return refuse(ret_refusal, STATUS_TOO_LARGE, "no room for trailers");
+            return h1_refuse(ret_refusal, STATUS_TOO_LARGE, "no room for trailers");
         }
     }
 }
@@ -419,49 +350,63 @@ bool h1_equal_nocase(struct px_span text, struct px_span lower)
 
 /* ---- writing ---- */
 
-/* Append one line, unless `drop` says otherwise. False when it must not be sent or does not fit. */
-static bool line_put(struct px_bytes_out *out, const struct px_header *header,
-                     const struct h1_scan *scan, uint8_t drop, uint8_t refuse_flags, uint64_t *seen)
+/* What may become of the fields of a list, and what became of them. */
+struct line_rules {
+    const struct h1_scan *scan;
+    const uint8_t *list_end;
+    uint64_t seen;
+    uint8_t drop;
+    uint8_t refuse;
+};
+
+/* Write one line at `at`, unless `drop` says otherwise. Returns the place behind it, or NULL when
+ * it must not be sent or does not fit. */
+static inline uint8_t *line_write(struct line_rules *rules, uint8_t *at, const uint8_t *end,
+                                  struct px_span name, struct px_span value)
 {
-    struct px_span name = header->name;
-    struct px_span value = header->value;
-    uint8_t *line = px_bytes_out_reserve(out, name.len + value.len + 4);
-    if (line == NULL || scan->name(line, name.ptr, name.len) != name.len ||
-        (value.len > 0 && scan->value(value.ptr, value.len) != value.len)) {
-        return false;
+    size_t room = (size_t)(end - at);
+    if (name.len + value.len + 4 > room) {
+        return NULL;
     }
-    struct h1_field_kind kind = h1_field_kind_of(px_span_of(line, name.len));
-    if ((kind.flags & refuse_flags) != 0) {
-        return false;
+    /* A tag or the end of the list is behind the name, and neither is part of a token; so the scan
+     * may look further, at a whole block, and still stop where the name ends. */
+    size_t left = (size_t)(rules->list_end - name.ptr);
+    if (rules->scan->name(at, name.ptr, left < room ? left : room) != name.len ||
+        (value.len > 0 && rules->scan->value(value.ptr, value.len) != value.len)) {
+        return NULL;
     }
-    if ((kind.flags & drop) != 0) {
-        out->ptr = line;
-        return true;
+    /* lists have no empty name */
+    struct h1_field_kind kind = h1_field_kind_of(px_span_of(at, name.len));
+    if ((kind.flags & (rules->refuse | rules->drop)) != 0) {
+        return (kind.flags & rules->refuse) != 0 ? NULL : at;
     }
-    *seen |= (uint64_t)1 << kind.id;
-    memcpy(line + name.len, ": ", 2);
-    line += name.len + 2;
-    px_copy_short(line, value.ptr, value.len);
-    memcpy(line + value.len, "\r\n", 2);
-    return true;
+    rules->seen |= (uint64_t)1 << kind.id;
+    at += name.len;
+    memcpy(at, ": ", 2);
+    px_copy_short(at + 2, value.ptr, value.len);
+    at += 2 + value.len;
+    memcpy(at, "\r\n", 2);
+    return at + 2;
 }
 
 bool h1_lines_put(struct px_bytes_out *out, struct px_span list, const struct h1_scan *scan,
                   uint8_t drop, uint8_t refuse_flags, uint64_t *seen)
 {
     struct px_bytes in = px_bytes_of_span(list);
-    struct px_bytes_out lines = px_bytes_out_of(out->ptr, px_bytes_out_room(out));
+    struct line_rules rules = {
+        .scan = scan, .list_end = in.end, .drop = drop, .refuse = refuse_flags};
     struct px_header header;
-    uint64_t written = 0;
+    uint8_t *at = out->ptr;
     while (px_header_list_next(&in, &header)) {
-        if (!line_put(&lines, &header, scan, drop, refuse_flags, &written)) {
+        at = line_write(&rules, at, out->end, header.name, header.value);
+        if (at == NULL) {
             return false;
         }
     }
     if (in.failed) {
         return false;
     }
-    out->ptr = lines.ptr;
-    *seen |= written;
+    out->ptr = at;
+    *seen |= rules.seen;
     return true;
 }

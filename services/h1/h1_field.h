@@ -16,8 +16,7 @@ enum {
     H1_REQUEST_LINE_MAX = 8192, /* bytes without CR LF; 414 */
     H1_HEADER_LINE_MAX = 8192,  /* bytes without CR LF; 431 */
     H1_HEADERS_LEN_MAX = 32768, /* bytes of all header lines with their CR LF; 431 */
-    H1_HEADERS_MAX = 100,       /* fields; 431 */
-    H1_NAME_MAX = 256,          /* bytes of a field name, not configurable; 431 */
+    H1_HEADERS_MAX = 100,       /* fields; 431; the longest name: h1_scan.h */
     H1_METHOD_MAX = 32          /* bytes of a method, not configurable; 501 */
 };
 
@@ -113,7 +112,7 @@ struct h1_field_kind {
     bool alias;     /* it is that name only where '_' is read as '-' (CGI and its heirs): 400 */
 };
 
-/* What is known about a name in lower case. */
+/* What is known about a name of at least one byte, in lower case. */
 struct h1_field_kind h1_field_kind_of(struct px_span name);
 
 /* One section while it is read. */
@@ -138,10 +137,85 @@ static inline void h1_section_init(struct h1_section *section, const struct h1_l
     *section = (struct h1_section){.limits = limits, .room = limits->headers_len_max};
 }
 
+/* What to say about the line at the beginning of `rest` when it is not well-formed, not complete or
+ * too long. */
+PX_MUST_USE enum px_parse h1_line_judge(const struct h1_section *section, struct px_span rest,
+                                        struct h1_refusal *ret_refusal);
+
+/* A text of nothing but value bytes without the white space around it. */
+struct px_span h1_space_trim(struct px_span text);
+
+static inline enum px_parse h1_refuse(struct h1_refusal *ret_refusal, uint16_t status,
+                                      const char *reason)
+{
+    *ret_refusal = (struct h1_refusal){status, reason};
+    return PX_PARSE_BAD;
+}
+
+/* The value is what stands from `at` to `end` without white space around it. There is a colon
+ * before `at`, and CR at `end`. */
+static inline void h1_value_set(struct h1_field *field, const uint8_t *at, const uint8_t *end)
+{
+    at += *at == ' ' ? 1 : 0; /* the usual space */
+    /* Of what a value may hold only HT and SP are so small. */
+    if (*at > ' ' && end[-1] > ' ') {
+        field->plain = true;
+        field->value = px_span_of(at, (size_t)(end - at));
+    } else {
+        field->plain = at == end;
+        field->value = h1_space_trim(px_span_of(at, (size_t)(end - at)));
+    }
+}
+
+/* Judge a field of a kind that is known. */
+static inline enum px_parse h1_kind_check(struct h1_section *section, struct h1_field_kind kind,
+                                          struct h1_refusal *ret_refusal)
+{
+    uint64_t bit = (uint64_t)1 << kind.id;
+    if (kind.alias) {
+        return h1_refuse(ret_refusal, 400, "underscore twin of a known field");
+    }
+    if ((kind.flags & H1_FIELD_SINGLE) != 0 && (section->seen & bit) != 0) {
+        return h1_refuse(ret_refusal, 400, "field that must come once came twice");
+    }
+    section->seen |= bit;
+    return PX_PARSE_DONE;
+}
+
 /* Take one line. The caller has seen that the section does not end here: the next byte is there and
- * is not CR. MORE and BAD leave `in` where it was; BAD sets `ret_refusal`. */
-PX_MUST_USE enum px_parse h1_field_take(struct h1_section *section, struct px_bytes *in,
-                                        struct h1_field *ret_field, struct h1_refusal *ret_refusal);
+ * is not CR. MORE and BAD leave `in` where it was; BAD sets `ret_refusal`. Inline because whoever
+ * takes fields does it in one loop, where half of this is free. */
+PX_MUST_USE static inline enum px_parse h1_field_take(struct h1_section *section,
+                                                      struct px_bytes *in,
+                                                      struct h1_field *ret_field,
+                                                      struct h1_refusal *ret_refusal)
+{
+    const struct h1_limits *limits = section->limits;
+    if (section->fields >= limits->headers_max) {
+        return h1_refuse(ret_refusal, 431, "too many header fields");
+    }
+    /* Find a good line first; only for another one it matters how far one may look. */
+    struct px_span rest = px_bytes_rest(in);
+    struct h1_scan_line line = limits->scan->line(ret_field->lower, rest.ptr, rest.len);
+    size_t next = line.end + 2;
+    if (line.name_len == 0 || next > rest.len || memcmp(rest.ptr + line.end, "\r\n", 2) != 0 ||
+        line.end > limits->header_line_max || next > section->room) {
+        return h1_line_judge(section, rest, ret_refusal);
+    }
+    ret_field->name = px_span_of(ret_field->lower, line.name_len);
+    h1_value_set(ret_field, rest.ptr + line.name_len + 1, rest.ptr + line.end);
+    ret_field->kind = h1_field_kind_of(ret_field->name);
+    if (ret_field->kind.flags != 0) {
+        enum px_parse p = h1_kind_check(section, ret_field->kind, ret_refusal);
+        if (p != PX_PARSE_DONE) {
+            return p;
+        }
+    }
+    section->fields++;
+    section->room -= (uint32_t)next;
+    in->ptr += next;
+    return PX_PARSE_DONE;
+}
 
 /* Take CR LF. MORE and BAD (400) leave `in` where it was. */
 PX_MUST_USE static inline enum px_parse h1_line_end_take(struct px_bytes *in,

@@ -109,6 +109,24 @@ static size_t reg_name_len(struct px_span text)
     }
 }
 
+/* Up to five digits behind the colon at `text`; or none, unless one is needed. */
+static bool port_is_valid(struct px_span text, bool needs_port)
+{
+    unsigned port = 0;
+    if (text.len > PORT_DIGITS_MAX + 1 || text.ptr[0] != ':') {
+        return false;
+    }
+    const uint8_t *end = text.ptr + text.len;
+    for (const uint8_t *at = text.ptr + 1; at < end; at++) {
+        unsigned digit = (unsigned)*at - '0';
+        if (digit > 9) {
+            return false;
+        }
+        port = port * 10 + digit;
+    }
+    return port <= PORT_MAX && (!needs_port || text.len > 1);
+}
+
 /* host [":" port]; no user information, host not empty (RFC 9110 4.2.1). */
 static bool authority_is_valid(struct px_span authority, bool needs_port)
 {
@@ -117,18 +135,7 @@ static bool authority_is_valid(struct px_span authority, bool needs_port)
     if (at == 0 || at == authority.len) {
         return at > 0 && !needs_port;
     }
-    if (authority.ptr[at] != ':' || authority.len - at > PORT_DIGITS_MAX + 1) {
-        return false;
-    }
-    unsigned port = 0;
-    for (size_t i = at + 1; i < authority.len; i++) {
-        unsigned digit = authority.ptr[i] - (unsigned)'0';
-        if (digit > 9) {
-            return false;
-        }
-        port = port * 10 + digit;
-    }
-    return port <= PORT_MAX && (!needs_port || at + 1 < authority.len);
+    return port_is_valid(px_span_of(authority.ptr + at, authority.len - at), needs_port);
 }
 
 /* ---- request line (RFC 9112 3) ---- */
@@ -205,11 +212,12 @@ static enum px_parse target_take(struct reader *r, struct px_bytes *line, bool o
     if (len == rest.len) {
         return line_short(r, over);
     }
-    if (rest.ptr[len] == '\r' || rest.ptr[len] == '\n') {
-        return refuse(r, BAD, "request line without version");
-    }
     if (len == 0 || rest.ptr[len] != ' ') {
-        return refuse(r, BAD, len == 0 ? "request line without target" : "bad byte in target");
+        bool ends = rest.ptr[len] == '\r' || rest.ptr[len] == '\n';
+        return refuse(r, BAD,
+                      ends       ? "request line without version"
+                      : len == 0 ? "request line without target"
+                                 : "bad byte in target");
     }
     r->head->path = px_span_of(rest.ptr, len);
     px_bytes_skip(line, len + 1);
@@ -222,11 +230,6 @@ static enum px_parse version_take(struct reader *r, struct px_bytes *line, bool 
 {
     static const char shape[VERSION_LEN + 1] = "HTTP/0.0";
     struct px_span rest = px_bytes_rest(line);
-    if (rest.len >= VERSION_LEN && memcmp(rest.ptr, "HTTP/1.1", VERSION_LEN) == 0) {
-        *ret_version = (struct version){'1', '1'}; /* nearly always: one comparison */
-        px_bytes_skip(line, VERSION_LEN);
-        return PX_PARSE_DONE;
-    }
     for (size_t i = 0; i < VERSION_LEN; i++) {
         if (i == rest.len) {
             return line_short(r, over);
@@ -313,8 +316,41 @@ static enum px_parse request_line_judge(struct reader *r, struct version version
     return target_form(r);
 }
 
+/* Take the line that nearly every request begins with: GET or POST, a path and HTTP/1.1. False, and
+ * nothing taken, when it is another or not complete. */
+static bool usual_line_take(struct reader *r)
+{
+    struct px_span rest = px_bytes_rest(&r->in);
+    if (rest.len < sizeof "POST /" - 1) {
+        return false;
+    }
+    bool get = memcmp(rest.ptr, "GET /", 5) == 0;
+    if (!get && memcmp(rest.ptr, "POST /", 6) != 0) {
+        return false;
+    }
+    size_t method_len = get ? 3 : 4;
+    const uint8_t *path = rest.ptr + method_len + 1;
+    size_t left = rest.len - method_len - 1;
+    size_t len = r->limits->scan->target(path, left);
+    size_t line_len = method_len + 1 + len + 1 + VERSION_LEN;
+    /* " HTTP/1.1" CR LF, in two words that overlap each other */
+    if (left - len < VERSION_LEN + 3 || memcmp(path + len, " HTTP/1.", 8) != 0 ||
+        memcmp(path + len + 7, ".1\r\n", 4) != 0 || line_len > r->limits->request_line_max) {
+        return false;
+    }
+    r->head->method = px_span_of(rest.ptr, method_len);
+    r->head->method_id = get ? H1_GET : H1_POST;
+    r->head->path = px_span_of(path, len);
+    r->head->minor = 1;
+    r->in.ptr += line_len + 2;
+    return true;
+}
+
 static enum px_parse request_line_take(struct reader *r)
 {
+    if (usual_line_take(r)) {
+        return PX_PARSE_DONE;
+    }
     bool first = true;
     if (px_bytes_peek(&r->in, 0) == '\r') { /* RFC 9112 2.2: one empty line is forgiven */
         enum px_parse p = h1_line_end_take(&r->in, &r->head->refusal);
@@ -359,7 +395,10 @@ static enum px_parse request_line_take(struct reader *r)
 
 static enum px_parse host_apply(struct reader *r, struct px_span value)
 {
-    if (!authority_is_valid(value, false)) {
+    size_t len = r->limits->scan->host(value.ptr, value.len);
+    struct px_span rest = px_span_of(value.ptr + len, value.len - len);
+    bool usual = len > 0 && (rest.len == 0 || port_is_valid(rest, false));
+    if (!usual && !authority_is_valid(value, false)) {
         return refuse(r, BAD, "malformed Host");
     }
     r->host = value;
@@ -462,6 +501,10 @@ static enum px_parse connection_option(struct reader *r, struct px_span option)
 
 static enum px_parse connection_apply(struct reader *r, struct px_span value)
 {
+    if (value.len == 10 && memcmp(value.ptr, "keep-alive", 10) == 0) { /* nearly always */
+        r->keep_alive = true;
+        return PX_PARSE_DONE;
+    }
     struct px_bytes in = px_bytes_of_span(value);
     struct px_span option;
     while (h1_list_next(&in, &option)) {
@@ -489,8 +532,6 @@ static void te_apply(struct reader *r, struct px_span value)
 static enum px_parse field_apply(struct reader *r, const struct h1_field *field)
 {
     switch (field->kind.id) {
-    case H1_FIELD_HOST:
-        return host_apply(r, field->value);
     case H1_FIELD_CONTENT_LENGTH:
         return content_length_apply(r, field->value);
     case H1_FIELD_TRANSFER_ENCODING:
@@ -524,13 +565,18 @@ static enum px_parse fields_take(struct reader *r)
             return h1_line_end_take(&r->in, &r->head->refusal);
         }
         enum px_parse p = h1_field_take(&r->section, &r->in, &field, &r->head->refusal);
-        if (p == PX_PARSE_DONE && field.kind.flags != 0) {
+        if (p == PX_PARSE_DONE && field.kind.id == H1_FIELD_HOST) { /* not for the list */
+            p = host_apply(r, field.value);
+            if (p == PX_PARSE_DONE) {
+                continue;
+            }
+        } else if (p == PX_PARSE_DONE && field.kind.flags != 0) {
             p = field_apply(r, &field);
         }
         if (p != PX_PARSE_DONE) {
             return p;
         }
-        if ((field.kind.flags & H1_FIELD_HOP) == 0 && field.kind.id != H1_FIELD_HOST) {
+        if ((field.kind.flags & H1_FIELD_HOP) == 0) {
             px_header_list_put(&r->list, field.name, field.value);
             if (r->list.overflow) {
                 return refuse(r, TOO_LARGE, "no room for header fields");
@@ -589,18 +635,33 @@ static enum px_parse head_judge(struct reader *r)
     return PX_PARSE_DONE;
 }
 
+/* All that a request need not say; one by one, which is faster than clearing the whole. */
+static void head_clear(struct h1_head *head)
+{
+    const struct px_span none = {NULL, 0};
+    head->scheme = none;
+    head->authority = none;
+    head->upgrade = none;
+    head->content_length = 0;
+    head->framing = H1_NO_BODY;
+    head->expect_continue = false;
+    head->trailers_ok = false;
+    head->h2_preface = false;
+}
+
 enum px_parse h1_head_parse(struct h1_resume *resume, struct px_bytes *in,
                             struct px_bytes_out *fields, const struct h1_limits *limits,
                             struct h1_head *ret_head)
 {
-    if (!h1_resume_ready(resume, in, limits)) {
+    if (resume->begun && !h1_resume_ready(resume, in, limits)) {
         return PX_PARSE_MORE;
     }
+    resume->begun = true;
     struct reader r;
-    *ret_head = (struct h1_head){.framing = H1_NO_BODY};
+    head_clear(ret_head);
     r.limits = limits;
     r.head = ret_head;
-    r.in = px_bytes_of_span(px_bytes_rest(in));
+    r.in = *in;
     r.list = px_bytes_out_of(fields->ptr, px_bytes_out_room(fields));
     r.host = r.offered = px_span_of(NULL, 0);
     r.n_nominated = 0;

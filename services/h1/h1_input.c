@@ -21,7 +21,13 @@ static const struct px_state input_table[H1_IN_STATES] = {
 };
 
 /* Room that a Request gets at first for its fields and strings: what ordinary ones need. */
-enum { DRAFT_ROOM = 1024, DRAFT_ROOM_MAX = 65536, DRAFT_EXTRA = 64, FIELD_OVERHEAD = 8 };
+enum {
+    DRAFT_ROOM = 1024,
+    DRAFT_ROOM_MAX = 65536,
+    DRAFT_EXTRA = 80,
+    FIELD_OVERHEAD = 8,
+    SCHEME_ROOM = 8
+};
 
 /* ---- a Request in the making ---- */
 
@@ -30,52 +36,66 @@ enum { DRAFT_ROOM = 1024, DRAFT_ROOM_MAX = 65536, DRAFT_EXTRA = 64, FIELD_OVERHE
 struct draft {
     Http__Request *request;
     struct px_bytes_out out;
-    bool trimmed;
 };
 
 static void draft_begin(struct h1 *h1, struct draft *d, size_t room)
 {
     d->request = px_msg_new_sized(h1->env, &http__request__descriptor, room);
     d->out = px_bytes_out_of(px_msg_alloc(d->request, room), room);
-    d->trimmed = false;
 }
 
-static void draft_trim(struct draft *d)
+/* Method, target and Host of the longest request that can be configured fit one piece of arena. */
+_Static_assert(H1_LINES_MAX + H1_HEADERS_LEN_LIMIT - (int)sizeof "  HTTP/1.1 Host" + SCHEME_ROOM +
+                       H1_ADDRESS_MAX <=
+                   DRAFT_ROOM_MAX,
+               "the largest request line and Host do not fit an arena");
+
+/* Where `len` bytes of strings go: behind the fields, or in a piece of their own. */
+static uint8_t *draft_room(struct draft *d, size_t len)
 {
-    if (!d->trimmed) {
-        px_msg_trim(d->request, d->out.start, px_bytes_out_len(&d->out));
-        d->trimmed = true;
+    if (len <= px_bytes_out_room(&d->out)) {
+        return d->out.ptr;
     }
+    px_msg_trim(d->request, d->out.start, px_bytes_out_len(&d->out));
+    return px_msg_alloc(d->request, len);
 }
 
-static void draft_put(struct draft *d, ProtobufCBinaryData *ret, const void *ptr, size_t len)
+static inline uint8_t *string_put(uint8_t *at, ProtobufCBinaryData *ret, struct px_span text)
 {
-    if (!d->trimmed && len <= px_bytes_out_room(&d->out)) {
-        ret->data = d->out.ptr;
-        ret->len = len;
-        px_bytes_put(&d->out, ptr, len);
-        return;
-    }
-    draft_trim(d);
-    px_msg_put(d->request, ret, ptr, len);
+    ret->data = at;
+    ret->len = text.len;
+    px_copy_short(at, text.ptr, text.len);
+    return at + text.len;
+}
+
+/* Scheme and address are copied in their full size and what is too much is written over or never
+ * read, so the address comes last. */
+static void draft_strings(struct h1_conn *c, struct draft *d, const struct h1_head *head)
+{
+    static const char schemes[2][SCHEME_ROOM] = {"http", "https"};
+    Http__Request *r = d->request;
+    bool secure = head->scheme.len == 0 ? h1_conn_place(c)->secure : head->scheme.len == 5;
+    uint8_t *at = draft_room(d, head->method.len + head->authority.len + head->path.len +
+                                    SCHEME_ROOM + H1_ADDRESS_MAX);
+    r->scheme.data = at;
+    r->scheme.len = secure ? 5 : 4;
+    memcpy(at, schemes[secure], SCHEME_ROOM);
+    at += r->scheme.len;
+    at = string_put(at, &r->method, head->method);
+    at = string_put(at, &r->authority, head->authority);
+    at = string_put(at, &r->path, head->path);
+    r->remote.data = at;
+    r->remote.len = c->remote_len;
+    memcpy(at, c->remote, H1_ADDRESS_MAX);
 }
 
 static void draft_fill(struct h1_conn *c, struct draft *d, const struct h1_head *head)
 {
     Http__Request *r = d->request;
-    struct h1_place *place = h1_conn_place(c);
-    struct px_span scheme = head->scheme;
-    if (scheme.len == 0) {
-        scheme = place->secure ? px_span_of("https", 5) : px_span_of("http", 4);
-    }
+    const struct h1_place *place = h1_conn_place(c);
     r->fields.data = d->out.start;
     r->fields.len = px_bytes_out_len(&d->out);
-    draft_put(d, &r->method, head->method.ptr, head->method.len);
-    draft_put(d, &r->scheme, scheme.ptr, scheme.len);
-    draft_put(d, &r->authority, head->authority.ptr, head->authority.len);
-    draft_put(d, &r->path, head->path.ptr, head->path.len);
-    draft_put(d, &r->remote, c->remote, c->remote_len);
-    draft_trim(d);
+    draft_strings(c, d, head);
     r->has_length = head->framing == H1_LENGTH || head->framing == H1_NO_BODY;
     r->length = head->framing == H1_LENGTH ? head->content_length : 0;
     r->fin = r->has_length && r->length == 0;
@@ -93,7 +113,7 @@ bool h1_input_is_clean(const struct h1_work *w)
 }
 
 /* May another request be begun? */
-static bool may_parse(struct h1_conn *c)
+static bool may_parse(const struct h1_conn *c)
 {
     struct h1_work *w = c->work;
     if (w->input != H1_IN_HEAD) {
@@ -226,21 +246,20 @@ static size_t draft_room_max(const struct h1 *h1, size_t len)
 static enum px_parse head_parse(struct h1_conn *c, struct h1_resume *resume, struct px_bytes *in,
                                 struct h1_head *ret_head, struct draft *ret_draft)
 {
-    size_t room_max = draft_room_max(c->h1, px_bytes_left(in));
-    size_t room = room_max < DRAFT_ROOM ? room_max : DRAFT_ROOM;
-    for (;;) {
-        draft_begin(c->h1, ret_draft, room);
-        enum px_parse p = h1_head_parse(resume, in, &ret_draft->out, &c->h1->limits, ret_head);
-        if (p == PX_PARSE_DONE) {
-            return p;
-        }
+    size_t len = px_bytes_left(in);
+    size_t room = len + len / 4 + DRAFT_EXTRA;
+    draft_begin(c->h1, ret_draft, room < DRAFT_ROOM ? room : DRAFT_ROOM);
+    enum px_parse p = h1_head_parse(resume, in, &ret_draft->out, &c->h1->limits, ret_head);
+    if (p == PX_PARSE_BAD && ret_head->refusal.status == 431) {
         px_msg_drop(ret_draft->request);
-        if (p == PX_PARSE_MORE || ret_head->refusal.status != 431 || room == room_max) {
-            return p;
-        }
-        room = room_max;
+        draft_begin(c->h1, ret_draft, draft_room_max(c->h1, len));
         *resume = (struct h1_resume){0};
+        p = h1_head_parse(resume, in, &ret_draft->out, &c->h1->limits, ret_head);
     }
+    if (p != PX_PARSE_DONE) {
+        px_msg_drop(ret_draft->request);
+    }
+    return p;
 }
 
 /* The first part of a head came: it is kept. */
@@ -343,6 +362,7 @@ void h1_input_settle(struct h1_conn *c, uint64_t len)
         return;
     }
     px_credit_settle(&w->credit, len);
+    h1_credit_withhold(&w->credit, &w->excess);
     uint32_t due = px_credit_due(&w->credit);
     if (due > 0) {
         Stream__CreditBytes *m = px_msg_new(c->h1->env, &stream__credit_bytes__descriptor);

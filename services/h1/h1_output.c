@@ -6,17 +6,22 @@
  */
 #include "h1_conn.h"
 
-uint64_t h1_output_len(const struct h1_work *w)
+/* The buffer is given away. */
+static void tail_forget(struct h1_work *w)
 {
-    return w->out.len + w->tail_len;
+    w->tail = NULL;
+    w->filled = px_bytes_out_of(NULL, 0);
 }
 
 void h1_output_drop(struct h1_work *w)
 {
-    px_chain_clear(&w->out);
-    px_buf_put(w->tail);
-    w->tail = NULL;
-    w->tail_len = 0;
+    if (w->out.len > 0) {
+        px_chain_clear(&w->out);
+    }
+    if (w->tail != NULL) {
+        px_buf_put(w->tail);
+        tail_forget(w);
+    }
 }
 
 static bool output_fail(struct h1_conn *c)
@@ -33,77 +38,56 @@ static bool tail_chain(struct h1_conn *c)
     if (w->tail == NULL) {
         return true;
     }
-    if (w->tail_len > 0 && !px_chain_append(c->h1->env, &w->out, w->tail, 0, w->tail_len, 0)) {
+    uint32_t len = (uint32_t)px_bytes_out_len(&w->filled);
+    if (len > 0 && !px_chain_append(c->h1->env, &w->out, w->tail, 0, len, 0)) {
         return output_fail(c);
     }
     px_buf_put(w->tail);
-    w->tail = NULL;
-    w->tail_len = 0;
+    tail_forget(w);
     return true;
 }
 
 /* A small first buffer is enough for most turns; a second one takes its bytes along, so that there
  * is one piece. */
-static bool tail_grow(struct h1_conn *c, size_t len)
+bool h1_output_grow(struct h1_conn *c, size_t len)
 {
     struct h1_work *w = c->work;
     size_t cap = w->tail == NULL ? 0 : px_buf_cap(w->tail);
+    struct px_span filled = px_bytes_out_span(&w->filled);
     bool copy = cap == PX_BUF_SMALL;
     size_t least = cap == 0 && w->out.len == 0 ? 1
                    : cap <= PX_BUF_SMALL       ? PX_BUF_MEDIUM
                                                : PX_BUF_LARGE;
-    size_t need = len + (copy ? w->tail_len : 0);
+    size_t need = len + (copy ? filled.len : 0);
     struct px_buf *more = px_buf_new(c->h1->env, need > least ? need : least);
     if (more == NULL) {
         return output_fail(c);
     }
-    if (copy) {
-        memcpy(px_buf_data(more), px_buf_data(w->tail), w->tail_len);
-        px_buf_put(w->tail);
-    } else if (!tail_chain(c)) {
+    if (!copy && !tail_chain(c)) {
         px_buf_put(more);
         return false;
     }
+    struct px_bytes_out out = px_bytes_out_of(px_buf_data(more), px_buf_cap(more));
+    if (copy) {
+        px_bytes_put_span(&out, filled);
+        px_buf_put(w->tail);
+    }
     w->tail = more;
+    w->filled = out;
     return true;
 }
 
-bool h1_output_reserve(struct h1_conn *c, size_t len, struct px_bytes_out *ret_out)
+bool h1_output_payload(struct h1_conn *c, const struct px_msg *msg,
+                       const struct h1_payload *payload)
 {
-    struct h1_work *w = c->work;
-    if ((w->tail == NULL || px_buf_cap(w->tail) - w->tail_len < len) && !tail_grow(c, len)) {
-        return false;
-    }
-    *ret_out =
-        px_bytes_out_of(px_buf_data(w->tail) + w->tail_len, px_buf_cap(w->tail) - w->tail_len);
-    return true;
-}
-
-void h1_output_commit(struct h1_work *w, const struct px_bytes_out *out)
-{
-    w->tail_len += (uint32_t)px_bytes_out_len(out);
-}
-
-bool h1_output_payload(struct h1_conn *c, const struct px_msg *msg)
-{
-    const struct px_slice *slices;
-    uint32_t n = px_msg_payload(msg, &slices);
-    uint64_t len = px_msg_payload_len(msg);
-    bool copy = len <= H1_COPY_MAX;
-    for (uint32_t i = 0; i < n; i++) {
-        copy = copy && (slices[i].flags & PX_SLICE_FILE) == 0;
-    }
-    if (!copy) {
+    if (!h1_output_copies(payload)) {
         return tail_chain(c) && (px_msg_take_payload(msg, &c->work->out) || output_fail(c));
     }
-    struct px_bytes_out out;
-    if (!h1_output_reserve(c, (size_t)len, &out)) {
+    struct px_bytes_out *out = h1_output_room(c, (size_t)payload->len);
+    if (out == NULL) {
         return false;
     }
-    for (uint32_t i = 0; i < n; i++) {
-        px_bytes_put(&out, slices[i].ptr, slices[i].len);
-    }
-    h1_output_commit(c->work, &out);
+    h1_output_copy(out, payload);
     return true;
 }
 
@@ -116,13 +100,12 @@ static uint64_t output_send(struct h1_conn *c, bool quiet)
     if (room == 0 || h1_output_len(w) == 0) {
         return 0;
     }
-    uint64_t sent = w->tail_len;
+    uint64_t sent = px_bytes_out_len(&w->filled);
     Stream__DataBytes *m = px_msg_new(c->h1->env, &stream__data_bytes__descriptor);
     if (w->out.len == 0 && sent <= room) {
-        bool done = px_msg_attach_take(m, w->tail, 0, w->tail_len);
+        bool done = px_msg_attach_take(m, w->tail, 0, (uint32_t)sent);
         PX_ASSERT(done);
-        w->tail = NULL;
-        w->tail_len = 0;
+        tail_forget(w);
     } else {
         if (w->out.len < room && !tail_chain(c)) {
             px_msg_drop(m);

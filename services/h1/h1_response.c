@@ -2,65 +2,54 @@
  * (RFC 9112 6, 9). */
 #include "h1_conn.h"
 
-enum { CHUNK_TAIL = 2, CHUNK_LAST = 5, STATUS_NO_CONTENT = 204, STATUS_NOT_MODIFIED = 304 };
+enum { CHUNK_LAST = 5, STATUS_NO_CONTENT = 204, STATUS_NOT_MODIFIED = 304, US_A_SECOND = 1000000 };
 
 /* "content-type: text/plain" as a serialized HeaderList. */
 static const uint8_t text_plain[] = {0x0a, 26,  0x0a, 12,  'c', 'o', 'n',  't', 'e', 'n',
                                      't',  '-', 't',  'y', 'p', 'e', 0x12, 10,  't', 'e',
                                      'x',  't', '/',  'p', 'l', 'a', 'i',  'n'};
 
-/* The time now, formatted once a second. Without a clock there is no Date (RFC 9110 6.6.1). */
-static struct px_span date_now(struct h1 *h1)
+static void date_set(struct h1 *h1, int64_t wall_us)
 {
-    int64_t wall_us = px_wall_us(h1->env);
-    if (wall_us < 1000000) {
-        return px_span_of(NULL, 0);
-    }
-    uint64_t wall_s = (uint64_t)wall_us / 1000000;
-    if (wall_s != h1->date_s) {
-        h1_date_format(wall_s, h1->date);
-        h1->date_s = wall_s;
-    }
-    return px_span_of(h1->date, H1_DATE_LEN);
+    h1->date_len = wall_us < US_A_SECOND ? 0 : H1_DATE_LEN;
+    uint64_t wall_s = wall_us < US_A_SECOND ? 0 : (uint64_t)wall_us / US_A_SECOND;
+    h1_date_format(wall_s, h1->date);
+    h1->date_us = (int64_t)wall_s * US_A_SECOND;
 }
 
-static bool head_write(struct h1_conn *c, const struct h1_response *response, enum h1_write *ret)
+/* The time now, formatted once a second. Without a clock there is no Date (RFC 9110 6.6.1). */
+static inline struct px_span date_now(struct h1 *h1)
 {
-    struct px_bytes_out out;
-    if (!h1_output_reserve(c, h1_write_max(response), &out)) {
-        return false;
+    int64_t wall_us = px_wall_us(h1->env);
+    if ((uint64_t)wall_us - (uint64_t)h1->date_us >= US_A_SECOND) {
+        date_set(h1, wall_us);
     }
-    *ret = h1_write_response(&out, response, c->h1->limits.scan);
-    h1_output_commit(c->work, &out);
-    return true;
+    return px_span_of(h1->date, h1->date_len);
 }
 
 /* ---- bodies ---- */
 
 static void chunk_line(struct h1_conn *c, uint64_t len)
 {
-    struct px_bytes_out out;
-    if (c->work != NULL && h1_output_reserve(c, H1_CHUNK_HEAD_MAX, &out)) {
-        if (len > 0) {
-            h1_chunk_put_head(&out, len);
-        } else {
-            h1_chunk_put_tail(&out);
-        }
-        h1_output_commit(c->work, &out);
+    struct px_bytes_out *out = c->work == NULL ? NULL : h1_output_room(c, H1_CHUNK_HEAD_MAX);
+    if (out != NULL && len > 0) {
+        h1_chunk_put_head(out, len);
+    } else if (out != NULL) {
+        h1_chunk_put_tail(out);
     }
 }
 
 /* Writes the payload of a message as body, framed. The connection may end. */
 static void payload_write(struct h1_conn *c, struct h1_exch *x, const struct px_msg *msg,
-                          uint64_t len)
+                          const struct h1_payload *payload)
 {
-    if (len == 0 || x->bodyless) {
+    if (payload->len == 0 || x->bodyless) {
         return;
     }
     if (x->framing == H1_CHUNKED) {
-        chunk_line(c, len);
+        chunk_line(c, payload->len);
     }
-    if (c->work != NULL && h1_output_payload(c, msg) && x->framing == H1_CHUNKED) {
+    if (c->work != NULL && h1_output_payload(c, msg, payload) && x->framing == H1_CHUNKED) {
         chunk_line(c, 0);
     }
 }
@@ -72,28 +61,22 @@ static bool body_finish(struct h1_conn *c, struct h1_exch *x, struct px_span tra
         return false;
     }
     if (!x->bodyless && x->framing == H1_CHUNKED) {
-        struct px_bytes_out out;
-        if (!h1_output_reserve(c, trailers.len + CHUNK_LAST, &out)) {
+        struct px_bytes_out *out = h1_output_room(c, trailers.len + CHUNK_LAST);
+        if (out == NULL) {
             return true;
         }
-        if (!h1_chunk_put_last(&out, trailers, c->h1->limits.scan)) {
+        if (!h1_chunk_put_last(out, trailers, c->h1->limits.scan)) {
             return false;
         }
-        h1_output_commit(c->work, &out);
     }
     h1_exch_answer(x, H1_ANSWER_DONE);
     return true;
 }
 
-static bool has_file(const struct px_msg *msg)
+/* Does it hold a file range, for a stream that takes none? */
+static bool payload_is_unsupported(const struct h1_conn *c, const struct h1_payload *payload)
 {
-    const struct px_slice *slices;
-    uint32_t n = px_msg_payload(msg, &slices);
-    bool file = false;
-    for (uint32_t i = 0; i < n; i++) {
-        file = file || (slices[i].flags & PX_SLICE_FILE) != 0;
-    }
-    return file;
+    return payload->memory < payload->len && !h1_conn_place(c)->file_ranges;
 }
 
 /* ---- responses of the application ---- */
@@ -150,65 +133,111 @@ static void response_plan(struct h1_conn *c, struct h1_exch *x, const Http__Resp
     };
 }
 
-void h1_response_begin(struct h1_conn *c, struct h1_exch *x, const struct px_msg *msg)
+/* A status or field of the application's is nothing that can be sent. */
+static void response_refuse(struct h1_conn *c, struct h1_exch *x)
+{
+    px_count(c->h1->env, H1_COUNT_refused_500, 1);
+    h1_warn(c->h1, "application", "a status or field that cannot be sent");
+    h1_exch_replace(c, x, 500, "the answer could not be written", PX_BAD_REQUEST);
+}
+
+/* Writes the head and, if that is all, a small body. False: it could not be done, and what follows
+ * from that was. */
+static bool response_write(struct h1_conn *c, struct h1_exch *x, const struct h1_response *response,
+                           const struct h1_payload *whole)
+{
+    size_t body = whole == NULL || x->bodyless ? 0 : (size_t)whole->len;
+    struct px_bytes_out *out = h1_output_room(c, h1_write_max(response) + body);
+    if (out == NULL) {
+        return false;
+    }
+    if (h1_write_response(out, response, c->h1->limits.scan) != H1_WRITE_DONE) {
+        response_refuse(c, x);
+        return false;
+    }
+    if (body > 0) {
+        h1_output_copy(out, whole);
+    }
+    return true;
+}
+
+/* The response goes on behind its head, or its body is large. */
+static void response_go_on(struct h1_conn *c, struct h1_exch *x, const struct px_msg *msg,
+                           const struct h1_payload *payload)
 {
     struct h1_work *w = c->work;
-    const Http__Response *m = msg->body;
-    uint64_t len = px_msg_payload_len(msg);
-    struct h1_response response;
-    enum h1_write wrote = H1_WRITE_BAD;
-    if (len > 0 && !h1_conn_place(c)->file_ranges && has_file(msg)) {
-        px_count(c->h1->env, H1_COUNT_refused_500, 1);
-        h1_warn(c->h1, "application", "a file range for a stream that takes none");
-        h1_exch_replace(c, x, 500, "the answer could not be sent", PX_UNSUPPORTED);
-        return;
-    }
-    if (m->status >= 200 && m->status <= 999) {
-        response_plan(c, x, m, len, &response);
-        if (!x->bodyless && m->has_length && (len > m->length || (m->fin && len != m->length))) {
-            h1_exch_broken(c, "a body that is not as long as was said");
-            return;
-        }
-        if (!head_write(c, &response, &wrote)) {
-            return;
-        }
-    }
-    if (wrote != H1_WRITE_DONE) {
-        px_count(c->h1->env, H1_COUNT_refused_500, 1);
-        h1_warn(c->h1, "application", "a status or field that cannot be sent");
-        h1_exch_replace(c, x, 500, "the answer could not be written", PX_BAD_REQUEST);
-        return;
-    }
+    bool fin = ((const Http__Response *)msg->body)->fin;
     h1_exch_answer(x, H1_ANSWER_BODY);
-    payload_write(c, x, msg, len);
+    payload_write(c, x, msg, payload);
+    if (c->work == w && !fin) {
+        h1_exch_weigh(c, x, payload);
+    }
     if (c->work != w) {
         return;
     }
-    x->left -= len < x->left ? len : x->left;
-    if (m->fin) {
-        (void)body_finish(c, x, px_span_of(NULL, 0)); /* its length was seen above */
+    x->left -= payload->len < x->left ? payload->len : x->left;
+    if (fin) {
+        (void)body_finish(c, x, px_span_of(NULL, 0)); /* its length was seen before */
+    }
+}
+
+bool h1_response_begin(struct h1_conn *c, struct h1_exch *x, const struct px_msg *msg)
+{
+    const Http__Response *m = msg->body;
+    struct h1_payload payload;
+    struct h1_response response;
+    h1_payload_see(msg, &payload);
+    if (payload_is_unsupported(c, &payload)) {
+        px_count(c->h1->env, H1_COUNT_refused_500, 1);
+        h1_warn(c->h1, "application", "a file range for a stream that takes none");
+        h1_exch_replace(c, x, 500, "the answer could not be sent", PX_UNSUPPORTED);
+        return false;
+    }
+    if (m->status < 200 || m->status > 999) {
+        response_refuse(c, x);
+        return false;
+    }
+    response_plan(c, x, m, payload.len, &response);
+    if (m->has_length && !x->bodyless &&
+        (payload.len > m->length || (m->fin && payload.len != m->length))) {
+        h1_exch_broken(c, "a body that is not as long as was said");
+        return false;
+    }
+    bool whole = m->fin && h1_output_copies(&payload);
+    if (!response_write(c, x, &response, whole ? &payload : NULL)) {
+        return false;
+    }
+    if (whole) {
+        h1_exch_answer(x, H1_ANSWER_DONE);
+    } else {
+        response_go_on(c, x, msg, &payload);
     }
     h1_conn_want(c);
+    return whole;
 }
 
 void h1_response_body(struct h1_conn *c, struct h1_exch *x, const struct px_msg *msg, bool fin)
 {
     struct h1_work *w = c->work;
-    uint64_t len = px_msg_payload_len(msg);
+    struct h1_payload payload;
+    h1_payload_see(msg, &payload);
+    uint64_t len = payload.len;
     bool counted = !x->bodyless && x->framing == H1_LENGTH;
     if (counted && (len > x->left || (fin && len != x->left))) {
         h1_exch_broken(c, "a body that is not as long as was said");
         return;
     }
-    if (len > 0 && !h1_conn_place(c)->file_ranges && has_file(msg)) {
+    if (payload_is_unsupported(c, &payload)) {
         h1_exch_broken(c, "a file range for a stream that takes none");
         return;
     }
     x->left -= counted ? len : 0;
     x->unsent += (uint32_t)len;
-    payload_write(c, x, msg, len);
+    payload_write(c, x, msg, &payload);
     if (c->work == w && fin) {
         (void)body_finish(c, x, px_span_of(NULL, 0));
+    } else if (c->work == w) {
+        h1_exch_weigh(c, x, &payload);
     }
     h1_conn_want(c);
     if (c->work == w && x->bodyless) {
@@ -228,8 +257,8 @@ void h1_response_inform(struct h1_conn *c, uint16_t status, struct px_span field
 {
     struct h1_response response = {
         .status = status, .minor = 1, .framing = H1_NO_BODY, .fields = fields};
-    enum h1_write wrote;
-    if (head_write(c, &response, &wrote) && wrote != H1_WRITE_DONE) {
+    struct px_bytes_out *out = h1_output_room(c, h1_write_max(&response));
+    if (out != NULL && h1_write_response(out, &response, c->h1->limits.scan) != H1_WRITE_DONE) {
         h1_warn(c->h1, "application", "an interim response that cannot be sent");
     }
     h1_conn_want(c);
@@ -251,21 +280,16 @@ void h1_response_own(struct h1_conn *c, struct h1_exch *x)
         .date = date_now(c->h1),
         .server = c->h1->server,
     };
-    enum h1_write wrote;
-    if (!head_write(c, &response, &wrote)) {
+    struct px_bytes_out *out = h1_output_room(c, h1_write_max(&response) + text.len + 1);
+    if (out == NULL) {
         return;
     }
+    enum h1_write wrote = h1_write_response(out, &response, c->h1->limits.scan);
     PX_ASSERT(wrote == H1_WRITE_DONE);
-    struct px_bytes_out out;
     if (!x->head_only) {
-        if (!h1_output_reserve(c, text.len + 1, &out)) {
-            return;
-        }
-        px_bytes_put_span(&out, text);
-        px_bytes_put_u8(&out, '\n');
-        h1_output_commit(w, &out);
+        px_bytes_put_span(out, text);
+        px_bytes_put_u8(out, '\n');
     }
-    h1_exch_answer(x, H1_ANSWER_BODY);
     h1_exch_answer(x, H1_ANSWER_DONE);
     h1_conn_want(c);
 }

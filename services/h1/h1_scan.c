@@ -56,4 +56,36 @@ static size_t name_scan(uint8_t *dst, const uint8_t *src, size_t len)
     return i;
 }
 
-const struct h1_scan h1_scan_scalar = {value_scan, target_scan, name_scan};
+static bool is_host(uint8_t byte)
+{
+    uint8_t lower = h1_token_lower[byte];
+    return (lower >= 'a' && lower <= 'z') || (byte >= '0' && byte <= '9') || byte == '-' ||
+           byte == '.';
+}
+
+static size_t host_scan(const uint8_t *src, size_t len)
+{
+    size_t i = 0;
+    while (i < len && is_host(src[i])) {
+        i++;
+    }
+    return i;
+}
+
+static struct h1_scan_line line_scan(uint8_t *dst, const uint8_t *src, size_t len)
+{
+    size_t name_len = name_scan(dst, src, len < H1_NAME_MAX ? len : H1_NAME_MAX);
+    if (name_len == 0 || name_len == len || src[name_len] != ':') {
+        return (struct h1_scan_line){0, 0};
+    }
+    size_t start = name_len + 1;
+    return (struct h1_scan_line){name_len, start + value_scan(src + start, len - start)};
+}
+
+const struct h1_scan h1_scan_scalar = {
+    .value = value_scan,
+    .target = target_scan,
+    .name = name_scan,
+    .host = host_scan,
+    .line = line_scan,
+};

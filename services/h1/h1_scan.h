@@ -11,6 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { H1_NAME_MAX = 256 }; /* bytes of a field name, not configurable; 431 */
+
+/* How far a field line goes. */
+struct h1_scan_line {
+    size_t name_len; /* 0: no name of at most H1_NAME_MAX bytes with a colon behind it */
+    size_t end;      /* with a name: where the value and the white space around it end */
+};
+
 struct h1_scan {
     /* Length of the longest prefix of `src` that may be a field value: HT, 0x20..0x7e, 0x80..0xff
      * (RFC 9110 5.5). */
@@ -21,6 +29,11 @@ struct h1_scan {
     /* Length of the longest prefix that is a token (RFC 9110 5.6.2). That prefix is copied to `dst`
      * in lower case; the rest of the `len` bytes at `dst` is scratch. The two must not overlap. */
     size_t (*name)(uint8_t *dst, const uint8_t *src, size_t len);
+    /* Length of the longest prefix of letters, digits, '-' and '.', which is all that nearly every
+     * host has. */
+    size_t (*host)(const uint8_t *src, size_t len);
+    /* `name`, a colon and `value` in one go. `dst` has H1_NAME_MAX places. */
+    struct h1_scan_line (*line)(uint8_t *dst, const uint8_t *src, size_t len);
 };
 
 extern const struct h1_scan h1_scan_scalar;

@@ -61,7 +61,13 @@ static size_t good_of_parts(size_t good, size_t part, size_t len)
     return good < part ? good : good + len - 2 * part;
 }
 
-/* How many of the first bytes of `ok` are not 0, `width` at most. */
+/* How many of the first bytes of `ok` are not 0. */
+static size_t good_block(__m128i ok)
+{
+    return (size_t)__builtin_ctz((unsigned)_mm_movemask_epi8(ok) ^ 0x1ffff);
+}
+
+/* The same of a part: `width` at most. */
 static size_t good_bytes(__m128i ok, size_t width)
 {
     unsigned bad = ~(unsigned)_mm_movemask_epi8(ok);
@@ -98,20 +104,35 @@ static __m128i name_ok(__m128i x, __m128i lower)
     return _mm_or_si128(ok, _mm_cmpeq_epi8(x, _mm_set1_epi8('-')));
 }
 
+/* Letters, digits, '-' and '.'; of what lies from '-' to '9' only '/' is left out. */
+static __m128i host_ok(__m128i x)
+{
+    __m128i lower = _mm_or_si128(x, _mm_set1_epi8(0x20));
+    __m128i rest =
+        _mm_andnot_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('/')), in_range(x, '-', '9' - '-' + 1));
+    return _mm_or_si128(in_range(lower, 'a', 26), rest);
+}
+
+/* Which of 16 bytes may not stand in a value; bit 16 is always set. */
+static inline unsigned value_bad(const uint8_t *src)
+{
+    return (unsigned)_mm_movemask_epi8(value_ok(block_load(src))) ^ 0x1ffff;
+}
+
 static size_t value_scan(const uint8_t *src, size_t len)
 {
     size_t i = 0;
     for (; len - i >= BLOCK; i += BLOCK) {
-        size_t good = good_bytes(value_ok(block_load(src + i)), BLOCK);
-        if (good < BLOCK) {
-            return i + good;
+        unsigned bad = value_bad(src + i);
+        if (bad != 1u << BLOCK) {
+            return i + (size_t)__builtin_ctz(bad);
         }
     }
     if (len >= BLOCK) {
-        return len - BLOCK + good_bytes(value_ok(block_load(src + len - BLOCK)), BLOCK);
+        return len - BLOCK + (size_t)__builtin_ctz(value_bad(src + len - BLOCK));
     }
     if (len >= HALF) {
-        return good_of_parts(good_bytes(value_ok(halves_load(src, len)), BLOCK), HALF, len);
+        return good_of_parts(good_block(value_ok(halves_load(src, len))), HALF, len);
     }
     if (len >= QUARTER) {
         return good_of_parts(good_bytes(value_ok(quarters_load(src, len)), HALF), QUARTER, len);
@@ -119,11 +140,27 @@ static size_t value_scan(const uint8_t *src, size_t len)
     return h1_scan_scalar.value(src, len);
 }
 
+static size_t host_scan(const uint8_t *src, size_t len)
+{
+    size_t i = 0;
+    for (; len - i >= BLOCK; i += BLOCK) {
+        size_t good = good_block(host_ok(block_load(src + i)));
+        if (good < BLOCK) {
+            return i + good;
+        }
+    }
+    if (len - i >= HALF) {
+        __m128i x = halves_load(src + i, len - i);
+        return i + good_of_parts(good_block(host_ok(x)), HALF, len - i);
+    }
+    return i == len ? i : i + h1_scan_scalar.host(src + i, len - i);
+}
+
 static size_t target_scan(const uint8_t *src, size_t len)
 {
     size_t i = 0;
     for (; len - i >= BLOCK; i += BLOCK) {
-        size_t good = good_bytes(target_ok(block_load(src + i)), BLOCK);
+        size_t good = good_block(target_ok(block_load(src + i)));
         if (good < BLOCK) {
             return i + good;
         }
@@ -140,7 +177,7 @@ static size_t name_start(uint8_t *dst, const uint8_t *src, size_t len)
         __m128i lower = _mm_or_si128(x, bit);
         half_store(dst, lower);
         half_store(dst + len - HALF, _mm_unpackhi_epi64(lower, lower));
-        return good_of_parts(good_bytes(name_ok(x, lower), BLOCK), HALF, len);
+        return good_of_parts(good_block(name_ok(x, lower)), HALF, len);
     }
     if (len >= QUARTER) {
         __m128i x = quarters_load(src, len);
@@ -152,8 +189,17 @@ static size_t name_start(uint8_t *dst, const uint8_t *src, size_t len)
     return 0;
 }
 
-/* The other token characters, and what ends a name, are left to the twin. */
-static size_t name_scan(uint8_t *dst, const uint8_t *src, size_t len)
+/* name_scan of one block: how many of the first bytes were letters, digits and '-'. */
+static inline size_t name_block(uint8_t *dst, const uint8_t *src)
+{
+    __m128i x = block_load(src);
+    __m128i lower = _mm_or_si128(x, _mm_set1_epi8(0x20));
+    block_store(dst, lower);
+    return good_block(name_ok(x, lower));
+}
+
+/* A name of any length. The other token characters, and what ends a name, are left to the twin. */
+static size_t name_scan_any(uint8_t *dst, const uint8_t *src, size_t len)
 {
     size_t i = 0;
     size_t good = BLOCK;
@@ -161,19 +207,61 @@ static size_t name_scan(uint8_t *dst, const uint8_t *src, size_t len)
         i = name_start(dst, src, len);
         good = 0;
     }
-    const __m128i bit = _mm_set1_epi8(0x20);
     while (good == BLOCK && i < len) {
         i = len - i >= BLOCK ? i : len - BLOCK; /* the last block may overlap */
-        __m128i x = block_load(src + i);
-        __m128i lower = _mm_or_si128(x, bit);
-        block_store(dst + i, lower);
-        good = good_bytes(name_ok(x, lower), BLOCK);
+        good = name_block(dst + i, src + i);
         i += good;
     }
-    if (i == len || h1_token_lower[src[i]] == 0) {
-        return i;
-    }
-    return i + h1_scan_scalar.name(dst + i, src + i, len - i);
+    return i == len ? i : i + h1_scan_scalar.name(dst + i, src + i, len - i);
 }
 
-const struct h1_scan h1_scan_sse2 = {value_scan, target_scan, name_scan};
+/* Nearly every name ends in the first block. */
+static size_t name_scan(uint8_t *dst, const uint8_t *src, size_t len)
+{
+    if (len >= BLOCK) {
+        size_t good = name_block(dst, src);
+        if (good < BLOCK && h1_token_lower[src[good]] == 0) {
+            return good;
+        }
+    }
+    return name_scan_any(dst, src, len);
+}
+
+/* Any line; not inline, so that line_scan need not save registers for it. */
+__attribute__((noinline)) static struct h1_scan_line line_scan_any(uint8_t *dst, const uint8_t *src,
+                                                                   size_t len)
+{
+    size_t name_len = name_scan_any(dst, src, len < H1_NAME_MAX ? len : H1_NAME_MAX);
+    if (name_len == 0 || name_len == len || src[name_len] != ':') {
+        return (struct h1_scan_line){0, 0};
+    }
+    size_t start = name_len + 1;
+    return (struct h1_scan_line){name_len, start + value_scan(src + start, len - start)};
+}
+
+/* Nearly every line has a name of at most one block. */
+static struct h1_scan_line line_scan(uint8_t *dst, const uint8_t *src, size_t len)
+{
+    size_t name_len = len > BLOCK ? name_block(dst, src) : 0;
+    if (name_len == 0 || src[name_len] != ':') {
+        return line_scan_any(dst, src, len);
+    }
+    size_t i = name_len + 1;
+    for (; len - i >= BLOCK; i += BLOCK) {
+        unsigned bad = value_bad(src + i);
+        if (bad != 1u << BLOCK) {
+            return (struct h1_scan_line){name_len, i + (size_t)__builtin_ctz(bad)};
+        }
+    }
+    /* What is left, with good bytes before it; those of a name would be good in a value, too. */
+    i = len - BLOCK;
+    return (struct h1_scan_line){name_len, i + (size_t)__builtin_ctz(value_bad(src + i))};
+}
+
+const struct h1_scan h1_scan_sse2 = {
+    .value = value_scan,
+    .target = target_scan,
+    .name = name_scan,
+    .host = host_scan,
+    .line = line_scan,
+};

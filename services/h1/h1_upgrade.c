@@ -33,7 +33,7 @@ void h1_upgrade_begin(struct h1_conn *c)
     }
     ho->conn = c;
     w->handover = ho;
-    px_fsm_move(h1_conn_table, &c->state, H1_CONN_HANDING);
+    h1_conn_move(c, H1_CONN_HANDING);
     c->deadline_us = PX_NEVER;
     Stream__RebindStream *m = px_msg_new(h1->env, &stream__rebind_stream__descriptor);
     m->lower = c->lower;
@@ -203,7 +203,7 @@ void h1_upgrade_reply(struct h1 *h1, const struct px_msg *msg)
     bool broken = ho->broken || c->work->eof;
     c->work->handover = NULL;
     px_pool_put(&h1->handovers, ho);
-    px_fsm_move(h1_conn_table, &c->state, H1_CONN_OPEN); /* it is still ours */
+    h1_conn_move(c, H1_CONN_OPEN); /* it is still ours */
     if (refused && !broken) {
         upgrade_refuse(c);
     } else {

@@ -8,8 +8,8 @@ enum {
     FINAL_MIN = 200,
     NO_CONTENT = 204,
     NOT_MODIFIED = 304,
-    CLASSES = 5,
-    IN_CLASS = 52
+    STATUS_LINES = 512,
+    DECIMAL_MAX = 20 /* digits of 2^64 - 1 */
 };
 
 #define LINE(text)                                                                                 \
@@ -17,77 +17,67 @@ enum {
         (const uint8_t *)("HTTP/1.1 " text "\r\n"), sizeof("HTTP/1.1 " text "\r\n") - 1            \
     }
 
-/* By class and last two digits: the phrases of IANA's registry of status codes. */
-static const struct px_span status_lines[CLASSES][IN_CLASS] = {
-    {
-        [0] = LINE("100 Continue"),
-        [1] = LINE("101 Switching Protocols"),
-        [2] = LINE("102 Processing"),
-        [3] = LINE("103 Early Hints"),
-    },
-    {
-        [0] = LINE("200 OK"),
-        [1] = LINE("201 Created"),
-        [2] = LINE("202 Accepted"),
-        [3] = LINE("203 Non-Authoritative Information"),
-        [4] = LINE("204 No Content"),
-        [5] = LINE("205 Reset Content"),
-        [6] = LINE("206 Partial Content"),
-        [7] = LINE("207 Multi-Status"),
-        [8] = LINE("208 Already Reported"),
-        [26] = LINE("226 IM Used"),
-    },
-    {
-        [0] = LINE("300 Multiple Choices"),
-        [1] = LINE("301 Moved Permanently"),
-        [2] = LINE("302 Found"),
-        [3] = LINE("303 See Other"),
-        [4] = LINE("304 Not Modified"),
-        [7] = LINE("307 Temporary Redirect"),
-        [8] = LINE("308 Permanent Redirect"),
-    },
-    {
-        [0] = LINE("400 Bad Request"),
-        [1] = LINE("401 Unauthorized"),
-        [2] = LINE("402 Payment Required"),
-        [3] = LINE("403 Forbidden"),
-        [4] = LINE("404 Not Found"),
-        [5] = LINE("405 Method Not Allowed"),
-        [6] = LINE("406 Not Acceptable"),
-        [7] = LINE("407 Proxy Authentication Required"),
-        [8] = LINE("408 Request Timeout"),
-        [9] = LINE("409 Conflict"),
-        [10] = LINE("410 Gone"),
-        [11] = LINE("411 Length Required"),
-        [12] = LINE("412 Precondition Failed"),
-        [13] = LINE("413 Content Too Large"),
-        [14] = LINE("414 URI Too Long"),
-        [15] = LINE("415 Unsupported Media Type"),
-        [16] = LINE("416 Range Not Satisfiable"),
-        [17] = LINE("417 Expectation Failed"),
-        [21] = LINE("421 Misdirected Request"),
-        [22] = LINE("422 Unprocessable Content"),
-        [23] = LINE("423 Locked"),
-        [24] = LINE("424 Failed Dependency"),
-        [25] = LINE("425 Too Early"),
-        [26] = LINE("426 Upgrade Required"),
-        [28] = LINE("428 Precondition Required"),
-        [29] = LINE("429 Too Many Requests"),
-        [31] = LINE("431 Request Header Fields Too Large"),
-        [51] = LINE("451 Unavailable For Legal Reasons"),
-    },
-    {
-        [0] = LINE("500 Internal Server Error"),
-        [1] = LINE("501 Not Implemented"),
-        [2] = LINE("502 Bad Gateway"),
-        [3] = LINE("503 Service Unavailable"),
-        [4] = LINE("504 Gateway Timeout"),
-        [5] = LINE("505 HTTP Version Not Supported"),
-        [6] = LINE("506 Variant Also Negotiates"),
-        [7] = LINE("507 Insufficient Storage"),
-        [8] = LINE("508 Loop Detected"),
-        [11] = LINE("511 Network Authentication Required"),
-    },
+/* By status: the phrases of IANA's registry of status codes. */
+static const struct px_span status_lines[STATUS_LINES] = {
+    [100] = LINE("100 Continue"),
+    [101] = LINE("101 Switching Protocols"),
+    [102] = LINE("102 Processing"),
+    [103] = LINE("103 Early Hints"),
+    [200] = LINE("200 OK"),
+    [201] = LINE("201 Created"),
+    [202] = LINE("202 Accepted"),
+    [203] = LINE("203 Non-Authoritative Information"),
+    [204] = LINE("204 No Content"),
+    [205] = LINE("205 Reset Content"),
+    [206] = LINE("206 Partial Content"),
+    [207] = LINE("207 Multi-Status"),
+    [208] = LINE("208 Already Reported"),
+    [226] = LINE("226 IM Used"),
+    [300] = LINE("300 Multiple Choices"),
+    [301] = LINE("301 Moved Permanently"),
+    [302] = LINE("302 Found"),
+    [303] = LINE("303 See Other"),
+    [304] = LINE("304 Not Modified"),
+    [307] = LINE("307 Temporary Redirect"),
+    [308] = LINE("308 Permanent Redirect"),
+    [400] = LINE("400 Bad Request"),
+    [401] = LINE("401 Unauthorized"),
+    [402] = LINE("402 Payment Required"),
+    [403] = LINE("403 Forbidden"),
+    [404] = LINE("404 Not Found"),
+    [405] = LINE("405 Method Not Allowed"),
+    [406] = LINE("406 Not Acceptable"),
+    [407] = LINE("407 Proxy Authentication Required"),
+    [408] = LINE("408 Request Timeout"),
+    [409] = LINE("409 Conflict"),
+    [410] = LINE("410 Gone"),
+    [411] = LINE("411 Length Required"),
+    [412] = LINE("412 Precondition Failed"),
+    [413] = LINE("413 Content Too Large"),
+    [414] = LINE("414 URI Too Long"),
+    [415] = LINE("415 Unsupported Media Type"),
+    [416] = LINE("416 Range Not Satisfiable"),
+    [417] = LINE("417 Expectation Failed"),
+    [421] = LINE("421 Misdirected Request"),
+    [422] = LINE("422 Unprocessable Content"),
+    [423] = LINE("423 Locked"),
+    [424] = LINE("424 Failed Dependency"),
+    [425] = LINE("425 Too Early"),
+    [426] = LINE("426 Upgrade Required"),
+    [428] = LINE("428 Precondition Required"),
+    [429] = LINE("429 Too Many Requests"),
+    [431] = LINE("431 Request Header Fields Too Large"),
+    [451] = LINE("451 Unavailable For Legal Reasons"),
+    [500] = LINE("500 Internal Server Error"),
+    [501] = LINE("501 Not Implemented"),
+    [502] = LINE("502 Bad Gateway"),
+    [503] = LINE("503 Service Unavailable"),
+    [504] = LINE("504 Gateway Timeout"),
+    [505] = LINE("505 HTTP Version Not Supported"),
+    [506] = LINE("506 Variant Also Negotiates"),
+    [507] = LINE("507 Insufficient Storage"),
+    [508] = LINE("508 Loop Detected"),
+    [511] = LINE("511 Network Authentication Required"),
 };
 
 /* Two digits at once: half the divisions. */
@@ -100,43 +90,44 @@ static void pair_write(uint8_t at[2], unsigned value)
     memcpy(at, pairs + 2 * value, 2);
 }
 
-static size_t decimal_len(uint64_t value)
+/* Every function below writes where there is room, which h1_write_response has seen to once for all
+ * of them, and returns the place behind what it wrote. */
+
+static inline uint8_t *text_write(uint8_t *at, const char *text)
 {
-    size_t len = 1;
-    for (; value >= 10; value /= 10) {
-        len++;
-    }
-    return len;
+    size_t len = strlen(text); /* known to the compiler */
+    memcpy(at, text, len);
+    return at + len;
 }
 
-/* Write the `len` digits of `value`. */
-static void decimal_write(uint8_t *at, size_t len, uint64_t value)
+static uint8_t *decimal_write(uint8_t *at, uint64_t value)
 {
-    for (; len > 2; len -= 2) {
-        pair_write(at + len - 2, (unsigned)(value % 100));
-        value /= 100;
+    uint8_t digits[DECIMAL_MAX];
+    uint8_t *first = digits + sizeof digits;
+    for (; value >= 100; value /= 100) {
+        first -= 2;
+        pair_write(first, (unsigned)(value % 100));
     }
-    if (len == 2) {
-        pair_write(at, (unsigned)value);
+    if (value >= 10) {
+        first -= 2;
+        pair_write(first, (unsigned)value);
     } else {
-        at[0] = (uint8_t)('0' + value);
+        *--first = (uint8_t)('0' + value);
     }
+    size_t len = (size_t)(digits + sizeof digits - first);
+    px_copy_short(at, first, len);
+    return at + len;
 }
 
-static void status_line_put(struct px_bytes_out *out, uint16_t status)
+static uint8_t *status_line_write(uint8_t *at, uint16_t status)
 {
-    static const char bare[] = "HTTP/1.1 000 \r\n";
-    unsigned class = status / 100u - 1;
-    unsigned rest = status % 100u;
-    if (class < CLASSES && rest < IN_CLASS && status_lines[class][rest].len > 0) {
-        px_bytes_put_short(out, status_lines[class][rest]);
-        return;
+    if (status < STATUS_LINES && status_lines[status].len > 0) {
+        struct px_span line = status_lines[status];
+        px_copy_short(at, line.ptr, line.len);
+        return at + line.len;
     }
-    uint8_t *line = px_bytes_out_reserve(out, sizeof bare - 1);
-    if (line != NULL) { /* a status without phrase keeps its space (RFC 9112 4) */
-        memcpy(line, bare, sizeof bare - 1);
-        decimal_write(line + 9, 3, status);
-    }
+    at = decimal_write(text_write(at, "HTTP/1.1 "), status);
+    return text_write(at, " \r\n"); /* a status without phrase keeps its space (RFC 9112 4) */
 }
 
 /* No body by status: nothing may frame one (RFC 9110 8.6, RFC 9112 6.1). */
@@ -160,84 +151,68 @@ static bool is_possible(const struct h1_response *response, const struct h1_scan
            (response->framing != H1_UNTIL_CLOSE || response->close);
 }
 
-static void length_put(struct px_bytes_out *out, uint64_t length)
+static inline uint8_t *length_write(uint8_t *at, uint64_t length)
 {
-    static const char name[] = "content-length: ";
-    enum { NAME_LEN = sizeof name - 1 };
-    size_t len = decimal_len(length);
-    uint8_t *line = px_bytes_out_reserve(out, NAME_LEN + len + 2);
-    if (line != NULL) {
-        memcpy(line, name, NAME_LEN);
-        decimal_write(line + NAME_LEN, len, length);
-        memcpy(line + NAME_LEN + len, "\r\n", 2);
+    at = text_write(at, "content-length: ");
+    if (length < 10) {
+        *at++ = (uint8_t)('0' + length);
+    } else if (length < 100) {
+        pair_write(at, (unsigned)length);
+        at += 2;
+    } else {
+        at = decimal_write(at, length);
     }
+    return text_write(at, "\r\n");
 }
 
-static void framing_put(struct px_bytes_out *out, const struct h1_response *response)
+static inline uint8_t *framing_write(uint8_t *at, const struct h1_response *response)
 {
     if (is_bare(response->status)) {
-        return;
+        return at;
     }
     if (response->framing == H1_LENGTH) {
-        length_put(out, response->content_length);
-    } else if (response->status == NOT_MODIFIED) {
-        return; /* a length would claim that the representation is empty */
-    } else if (response->framing == H1_NO_BODY) {
-        length_put(out, 0);
-    } else if (response->framing == H1_CHUNKED) {
-        px_bytes_put_str(out, "transfer-encoding: chunked\r\n");
+        return length_write(at, response->content_length);
     }
+    if (response->status == NOT_MODIFIED) {
+        return at; /* a length would claim that the representation is empty */
+    }
+    if (response->framing == H1_NO_BODY) {
+        return length_write(at, 0);
+    }
+    return response->framing == H1_CHUNKED ? text_write(at, "transfer-encoding: chunked\r\n") : at;
 }
 
-static void connection_put(struct px_bytes_out *out, const struct h1_response *response)
+static inline uint8_t *connection_write(uint8_t *at, const struct h1_response *response)
 {
     if (response->status == SWITCHING) {
-        px_bytes_put_str(out, "connection: upgrade\r\n");
-    } else if (response->status < FINAL_MIN) {
-        return;
-    } else if (response->close) {
-        px_bytes_put_str(out, "connection: close\r\n");
-    } else if (response->minor == 0) {
-        px_bytes_put_str(out, "connection: keep-alive\r\n");
+        return text_write(at, "connection: upgrade\r\n");
     }
-}
-
-static void date_put(struct px_bytes_out *out, struct px_span date)
-{
-    static const char name[] = "date: ";
-    enum { NAME_LEN = sizeof name - 1 };
-    uint8_t *line = px_bytes_out_reserve(out, NAME_LEN + H1_DATE_LEN + 2);
-    if (line != NULL) {
-        memcpy(line, name, NAME_LEN);
-        memcpy(line + NAME_LEN, date.ptr, H1_DATE_LEN);
-        memcpy(line + NAME_LEN + H1_DATE_LEN, "\r\n", 2);
+    if (response->status < FINAL_MIN) {
+        return at;
     }
-}
-
-static void server_put(struct px_bytes_out *out, struct px_span server)
-{
-    px_bytes_put_str(out, "server: ");
-    px_bytes_put_short(out, server);
-    px_bytes_put_str(out, "\r\n");
+    if (response->close) {
+        return text_write(at, "connection: close\r\n");
+    }
+    return response->minor == 0 ? text_write(at, "connection: keep-alive\r\n") : at;
 }
 
 /* Our own lines, unless the application said them. */
-static void own_put(struct px_bytes_out *out, const struct h1_response *response, uint64_t seen)
+static inline uint8_t *own_write(uint8_t *at, const struct h1_response *response, uint64_t seen)
 {
     if (response->status < FINAL_MIN) {
-        return;
+        return at;
     }
     if (response->date.len == H1_DATE_LEN && (seen >> H1_FIELD_DATE & 1) == 0) {
-        date_put(out, response->date);
+        at = text_write(at, "date: ");
+        memcpy(at, response->date.ptr, H1_DATE_LEN);
+        at = text_write(at + H1_DATE_LEN, "\r\n");
     }
     if (response->server.len > 0 && (seen >> H1_FIELD_SERVER & 1) == 0) {
-        server_put(out, response->server);
+        at = text_write(at, "server: ");
+        px_copy_short(at, response->server.ptr, response->server.len);
+        at = text_write(at + response->server.len, "\r\n");
     }
-}
-
-size_t h1_write_max(const struct h1_response *response)
-{
-    return H1_WRITE_FIXED_MAX + response->fields.len + response->server.len;
+    return at;
 }
 
 enum h1_write h1_write_response(struct px_bytes_out *out, const struct h1_response *response,
@@ -249,21 +224,20 @@ enum h1_write h1_write_response(struct px_bytes_out *out, const struct h1_respon
     if (px_bytes_out_room(out) < h1_write_max(response)) {
         return H1_WRITE_FULL;
     }
-    struct px_bytes_out head = px_bytes_out_of(out->ptr, px_bytes_out_room(out));
-    uint8_t drop = H1_FIELD_OURS;
-    if (response->status != SWITCHING) {
-        drop |= H1_FIELD_SWITCH;
-    }
+    uint8_t drop = response->status == SWITCHING ? H1_FIELD_OURS : H1_FIELD_OURS | H1_FIELD_SWITCH;
     uint64_t seen = 0;
-    status_line_put(&head, response->status);
-    if (!h1_lines_put(&head, response->fields, scan, drop, 0, &seen)) {
-        return H1_WRITE_BAD;
+    uint8_t *at = status_line_write(out->ptr, response->status);
+    if (response->fields.len > 0) {
+        struct px_bytes_out lines = px_bytes_out_of(at, response->fields.len);
+        if (!h1_lines_put(&lines, response->fields, scan, drop, 0, &seen)) {
+            return H1_WRITE_BAD;
+        }
+        at = lines.ptr;
     }
-    framing_put(&head, response);
-    connection_put(&head, response);
-    own_put(&head, response, seen);
-    px_bytes_put_str(&head, "\r\n");
-    out->ptr = head.ptr;
+    at = framing_write(at, response);
+    at = connection_write(at, response);
+    at = own_write(at, response, seen);
+    out->ptr = text_write(at, "\r\n");
     return H1_WRITE_DONE;
 }
 

@@ -37,7 +37,10 @@ enum h1_write {
 };
 
 /* Room that is always enough for this head. */
-size_t h1_write_max(const struct h1_response *response);
+static inline size_t h1_write_max(const struct h1_response *response)
+{
+    return H1_WRITE_FIXED_MAX + response->fields.len + response->server.len;
+}
 
 /* Write status line, fields and the empty line; all or nothing.
  *

@@ -651,28 +651,40 @@ END_TEST
 
 static size_t scanned;
 
-static size_t counting_value(const uint8_t *src, size_t len)
+static size_t count(size_t n)
 {
-    size_t n = h1_scan_scalar.value(src, len);
     scanned += n + 1;
     return n;
+}
+
+static size_t counting_value(const uint8_t *src, size_t len)
+{
+    return count(h1_scan_scalar.value(src, len));
 }
 
 static size_t counting_target(const uint8_t *src, size_t len)
 {
-    size_t n = h1_scan_scalar.target(src, len);
-    scanned += n + 1;
-    return n;
+    return count(h1_scan_scalar.target(src, len));
+}
+
+static size_t counting_host(const uint8_t *src, size_t len)
+{
+    return count(h1_scan_scalar.host(src, len));
 }
 
 static size_t counting_name(uint8_t *dst, const uint8_t *src, size_t len)
 {
-    size_t n = h1_scan_scalar.name(dst, src, len);
-    scanned += n + 1;
-    return n;
+    return count(h1_scan_scalar.name(dst, src, len));
 }
 
-static const struct h1_scan counting = {counting_value, counting_target, counting_name};
+static struct h1_scan_line counting_line(uint8_t *dst, const uint8_t *src, size_t len)
+{
+    count(h1_scan_scalar.line(dst, src, len).end + h1_scan_scalar.name(dst, src, len));
+    return h1_scan_scalar.line(dst, src, len);
+}
+
+static const struct h1_scan counting = {counting_value, counting_target, counting_name,
+                                        counting_host, counting_line};
 
 static void expect_linear_work(const char *bytes, size_t len)
 {

@@ -35,6 +35,17 @@ static void page_teardown(void)
     munmap(page, page_len * 2);
 }
 
+static bool same_line(const uint8_t *src, size_t len)
+{
+    uint8_t lower[H1_NAME_MAX + 1];
+    uint8_t twin[H1_NAME_MAX + 1];
+    lower[H1_NAME_MAX] = 0x55;
+    struct h1_scan_line a = h1_scan_pick()->line(lower, src, len);
+    struct h1_scan_line b = h1_scan_scalar.line(twin, src, len);
+    return a.name_len == b.name_len && (a.name_len == 0 || a.end == b.end) &&
+           memcmp(lower, twin, a.name_len) == 0 && lower[H1_NAME_MAX] == 0x55;
+}
+
 /* Both tables say the same about these bytes, which end where memory ends. */
 static void expect_twins(const uint8_t *text, size_t len)
 {
@@ -47,6 +58,7 @@ static void expect_twins(const uint8_t *text, size_t len)
     size_t n = fast->name(lower, src, len);
     bool same = fast->value(src, len) == h1_scan_scalar.value(src, len) &&
                 fast->target(src, len) == h1_scan_scalar.target(src, len) &&
+                fast->host(src, len) == h1_scan_scalar.host(src, len) && same_line(src, len) &&
                 n == h1_scan_scalar.name(twin, src, len) && memcmp(lower, twin, n) == 0;
     if (!same || lower[len] != 0x55) { /* asserting a million times takes seconds */
         ck_abort_msg("the twins differ about %zu bytes that begin with 0x%02x", len, text[0]);
@@ -78,6 +90,48 @@ START_TEST(the_tables_agree_on_one_odd_byte_at_every_place)
                 expect_twins(text, len);
             }
         }
+    }
+}
+END_TEST
+
+START_TEST(the_tables_agree_on_lines_with_an_odd_byte_in_name_or_value)
+{
+    uint8_t text[LEN_MAX];
+    for (size_t len = 1; len <= 60; len++) {
+        for (size_t colon = 0; colon < len; colon += 1 + colon / 20) {
+            for (size_t at = 0; at < len; at++) {
+                static const uint8_t odd[] = {'\r', '\n', '\t', ' ', ':', '_', 0, 0x7f, 0x80, 0xff};
+                memset(text, 'V', len);
+                text[colon] = ':';
+                text[at] = odd[(len + colon + at) % sizeof odd];
+                expect_twins(text, len);
+            }
+        }
+    }
+}
+END_TEST
+
+static struct h1_scan_line line_of(const struct h1_scan *scan, size_t name_len, size_t len)
+{
+    uint8_t lower[H1_NAME_MAX];
+    uint8_t text[2 * H1_NAME_MAX];
+    memset(text, 'n', name_len);
+    memset(text + name_len, ':', len - name_len);
+    return scan->line(lower, text, len);
+}
+
+START_TEST(a_line_has_a_name_of_at_most_256_bytes_and_a_colon)
+{
+    const struct h1_scan *tables[] = {h1_scan_pick(), &h1_scan_scalar};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_uint_eq(line_of(tables[i], 0, 20).name_len, 0);
+        ck_assert_uint_eq(line_of(tables[i], 20, 20).name_len, 0);
+        ck_assert_uint_eq(line_of(tables[i], 1, 2).name_len, 1);
+        ck_assert_uint_eq(line_of(tables[i], 1, 2).end, 2);
+        ck_assert_uint_eq(line_of(tables[i], 16, 17).name_len, 16);
+        ck_assert_uint_eq(line_of(tables[i], H1_NAME_MAX, 300).name_len, H1_NAME_MAX);
+        ck_assert_uint_eq(line_of(tables[i], H1_NAME_MAX, 300).end, 300);
+        ck_assert_uint_eq(line_of(tables[i], H1_NAME_MAX + 1, 300).name_len, 0);
     }
 }
 END_TEST
@@ -124,6 +178,17 @@ START_TEST(targets_hold_visible_ascii_without_the_fragment_sign)
 }
 END_TEST
 
+START_TEST(usual_hosts_hold_letters_digits_hyphens_and_dots)
+{
+    for (unsigned byte = 0; byte < 256; byte++) {
+        uint8_t b = (uint8_t)byte;
+        bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+        bool taken = letter || (byte >= '0' && byte <= '9') || byte == '-' || byte == '.';
+        ck_assert_uint_eq(h1_scan_scalar.host(&b, 1), taken ? 1 : 0);
+    }
+}
+END_TEST
+
 START_TEST(tokens_are_those_of_rfc_9110)
 {
     static const char marks[] = "!#$%&'*+-.^_`|~";
@@ -145,11 +210,14 @@ int main(void)
     tcase_set_timeout(twins, 60);
     tcase_add_test(twins, the_tables_agree_on_random_bytes_of_every_length);
     tcase_add_test(twins, the_tables_agree_on_one_odd_byte_at_every_place);
+    tcase_add_test(twins, the_tables_agree_on_lines_with_an_odd_byte_in_name_or_value);
     tcase_add_test(twins, the_name_is_written_no_further_than_its_memory);
     suite_add_tcase(suite, twins);
     TCase *classes = tcase_create("classes");
     tcase_add_test(classes, values_hold_everything_but_control_bytes_and_may_hold_tabs);
     tcase_add_test(classes, targets_hold_visible_ascii_without_the_fragment_sign);
+    tcase_add_test(classes, a_line_has_a_name_of_at_most_256_bytes_and_a_colon);
+    tcase_add_test(classes, usual_hosts_hold_letters_digits_hyphens_and_dots);
     tcase_add_test(classes, tokens_are_those_of_rfc_9110);
     suite_add_tcase(suite, classes);
     SRunner *runner = srunner_create(suite);

@@ -221,6 +221,125 @@ START_TEST(a_zero_byte_in_a_value_is_400)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    enum h1_field_id id;
+} known[] = {
+    {"te", H1_FIELD_TE},
+    {"via", H1_FIELD_VIA},
+    {"host", H1_FIELD_HOST},
+    {"date", H1_FIELD_DATE},
+    {"from", H1_FIELD_FROM},
+    {"range", H1_FIELD_RANGE},
+    {"cookie", H1_FIELD_COOKIE},
+    {"origin", H1_FIELD_ORIGIN},
+    {"expect", H1_FIELD_EXPECT},
+    {"pragma", H1_FIELD_PRAGMA},
+    {"server", H1_FIELD_SERVER},
+    {"referer", H1_FIELD_REFERER},
+    {"upgrade", H1_FIELD_UPGRADE},
+    {"trailer", H1_FIELD_TRAILER},
+    {"if-match", H1_FIELD_IF_MATCH},
+    {"if-range", H1_FIELD_IF_RANGE},
+    {"forwarded", H1_FIELD_FORWARDED},
+    {"connection", H1_FIELD_CONNECTION},
+    {"user-agent", H1_FIELD_USER_AGENT},
+    {"keep-alive", H1_FIELD_KEEP_ALIVE},
+    {"set-cookie", H1_FIELD_SET_COOKIE},
+    {"content-type", H1_FIELD_CONTENT_TYPE},
+    {"max-forwards", H1_FIELD_MAX_FORWARDS},
+    {"cache-control", H1_FIELD_CACHE_CONTROL},
+    {"if-none-match", H1_FIELD_IF_NONE_MATCH},
+    {"authorization", H1_FIELD_AUTHORIZATION},
+    {"content-range", H1_FIELD_CONTENT_RANGE},
+    {"content-length", H1_FIELD_CONTENT_LENGTH},
+    {"x-forwarded-for", H1_FIELD_X_FORWARDED_FOR},
+    {"content-encoding", H1_FIELD_CONTENT_ENCODING},
+    {"content-location", H1_FIELD_CONTENT_LOCATION},
+    {"proxy-connection", H1_FIELD_PROXY_CONNECTION},
+    {"x-forwarded-host", H1_FIELD_X_FORWARDED_HOST},
+    {"www-authenticate", H1_FIELD_WWW_AUTHENTICATE},
+    {"if-modified-since", H1_FIELD_IF_MODIFIED_SINCE},
+    {"transfer-encoding", H1_FIELD_TRANSFER_ENCODING},
+    {"x-forwarded-proto", H1_FIELD_X_FORWARDED_PROTO},
+    {"proxy-authenticate", H1_FIELD_PROXY_AUTHENTICATE},
+    {"if-unmodified-since", H1_FIELD_IF_UNMODIFIED_SINCE},
+    {"proxy-authorization", H1_FIELD_PROXY_AUTHORIZATION},
+};
+
+enum { N_KNOWN = sizeof known / sizeof known[0] };
+
+START_TEST(every_known_name_has_its_own_id)
+{
+    uint64_t seen = 1; /* of H1_FIELD_OTHER */
+    for (size_t i = 0; i < N_KNOWN; i++) {
+        struct h1_field_kind kind = h1_field_kind_of(px_span_of_str(known[i].name));
+        ck_assert_msg(kind.id == known[i].id, "%s is taken for %u", known[i].name, kind.id);
+        ck_assert(!kind.alias && kind.flags != 0);
+        ck_assert_uint_eq(seen >> kind.id & 1, 0);
+        seen |= (uint64_t)1 << kind.id;
+    }
+    ck_assert_uint_eq(seen, ((uint64_t)1 << (H1_FIELD_X_FORWARDED_PROTO + 1)) - 1);
+}
+END_TEST
+
+static bool is_known(struct px_span name)
+{
+    for (size_t i = 0; i < N_KNOWN; i++) {
+        if (px_span_equal_str(name, known[i].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void expect_stranger(struct px_span name)
+{
+    struct h1_field_kind kind = h1_field_kind_of(name);
+    ck_assert_msg(is_known(name) || (kind.id == H1_FIELD_OTHER && kind.flags == 0 && !kind.alias),
+                  "%.*s is taken for %u", (int)name.len, (const char *)name.ptr, kind.id);
+}
+
+/* Another byte anywhere, one byte fewer at either end, and one more at either end. */
+START_TEST(a_name_that_only_resembles_a_known_one_is_a_stranger)
+{
+    for (size_t i = 0; i < N_KNOWN; i++) {
+        uint8_t name[32] = {'x'};
+        size_t len = strlen(known[i].name);
+        memcpy(name + 1, known[i].name, len);
+        name[len + 1] = 's';
+        expect_stranger(px_span_of(name, len + 1));
+        expect_stranger(px_span_of(name + 1, len + 1));
+        expect_stranger(px_span_of(name + 1, len - 1));
+        expect_stranger(px_span_of(name + 2, len - 1));
+        for (size_t at = 1; at <= len; at++) {
+            uint8_t right = name[at];
+            for (unsigned byte = '!'; byte <= '~'; byte++) {
+                name[at] = (uint8_t)byte;
+                if (h1_token_lower[byte] == byte && !(right == '-' && byte == '_')) {
+                    expect_stranger(px_span_of(name + 1, len));
+                }
+            }
+            name[at] = right;
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_known_name_with_underscores_is_its_alias)
+{
+    for (size_t i = 0; i < N_KNOWN; i++) {
+        char name[32] = {0};
+        memcpy(name, known[i].name, strlen(known[i].name));
+        for (char *at = strchr(name, '-'); at != NULL; at = strchr(name, '-')) {
+            *at = '_';
+            struct h1_field_kind kind = h1_field_kind_of(px_span_of_str(name));
+            ck_assert_msg(kind.alias && kind.id == known[i].id, "%s", name);
+        }
+    }
+}
+END_TEST
+
 START_TEST(an_underscore_twin_of_a_known_field_is_400)
 {
     BAD(POST_WITH("Content_Length: 5\r\n"), 400);
@@ -337,6 +456,9 @@ int main(void)
     tcase_add_test(tcase, a_bare_carriage_return_is_400);
     tcase_add_test(tcase, a_folded_line_is_400);
     tcase_add_test(tcase, a_zero_byte_in_a_value_is_400);
+    tcase_add_test(tcase, every_known_name_has_its_own_id);
+    tcase_add_test(tcase, a_name_that_only_resembles_a_known_one_is_a_stranger);
+    tcase_add_test(tcase, a_known_name_with_underscores_is_its_alias);
     tcase_add_test(tcase, an_underscore_twin_of_a_known_field_is_400);
     tcase_add_test(tcase, a_name_that_is_no_token_is_400);
     tcase_add_test(tcase, a_line_without_colon_is_400);

@@ -243,12 +243,12 @@ START_TEST(without_memory_nothing_is_taken_and_it_can_be_tried_again)
     size_t len = two_frames(bytes);
     bytes_arrive(&f, &in, bytes, 33); /* the body is cut: it needs a buffer */
     bytes_arrive(&f, &in, bytes + 33, len - 33);
-    px_sim_fail_alloc(f.system, 0, 1000);
+    px_sim_fail_alloc(f.system, 0, 0, 1000);
     uint32_t refused = 0;
     while (px_frame_take(f.env, &in, &limits, &frame) == PX_FRAME_NO_MEMORY && refused < 5) {
         refused++;
         ck_assert_uint_eq(in.len, len);
-        px_sim_fail_alloc(f.system, 0, refused < 4 ? 1000 : 0);
+        px_sim_fail_alloc(f.system, 0, 0, refused < 4 ? 1000 : 0);
     }
     ck_assert_mem_eq(frame.wire.body, "abc", 3);
     px_frame_done(&frame);

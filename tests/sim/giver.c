@@ -192,6 +192,7 @@ static void giver_lost(void *state, px_peer from, px_handle tag)
     struct conn *c = px_pool_own(&g->conns, tag);
     if (c != NULL && px_pool_owner(&g->conns, c) == from) {
         conn_reset(c);
+        conn_free(c); /* perhaps it was the Closed that was lost: none may come any more */
     }
 }
 

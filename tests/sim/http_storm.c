@@ -16,7 +16,7 @@
 
 PX_TEST_FAIL_CHECK(storm_fails);
 
-enum { CLIENTS_MAX = 4, BURSTS_MAX = 3, RUN_S = 900 };
+enum { CLIENTS_MAX = 4, BURSTS_MAX = 3, RUN_S = 900, TURNS_MAX = 300 };
 
 #define ADDRESS "10.0.0.1:80"
 
@@ -131,17 +131,16 @@ struct tally {
     uint64_t asked, answered, undisturbed;
 };
 
-static void seed_run(uint64_t seed, void *ctx)
+static uint64_t storm_once(uint64_t seed, const struct storm_plan *plan, struct tally *tally)
 {
-    struct tally *tally = ctx;
-    struct storm_plan plan = storm_plan_of(seed, N_PLACEMENTS, 2);
     struct storm s = {.n_clients = 0};
-    storm_build(&s, seed, &plan);
-    s.disturbed = plan.fail_nth != 0 || plan.fail_share != 0 || plan.weather.reset != 0 ||
-                  plan.weather.vanish != 0;
-    px_sim_fail_alloc(s.system, plan.fail_nth, plan.fail_share);
+    storm_build(&s, seed, plan);
+    s.disturbed = plan->fail_n != 0 || plan->fail_share != 0 || plan->weather.reset != 0 ||
+                  plan->weather.vanish != 0;
+    px_sim_fail_alloc(s.system, plan->fail_nth, plan->fail_n, plan->fail_share);
     clients_begin(&s);
     storm_run(&s);
+    uint64_t turns = px_sim_turns(s.sim) - s.play.base_turns;
     for (uint32_t i = 0; i < s.n_clients; i++) {
         tally->answered += client_check(&s.clients[i], !s.disturbed);
         tally->asked += s.clients[i].n_requests;
@@ -150,16 +149,71 @@ static void seed_run(uint64_t seed, void *ctx)
     tally->undisturbed += !s.disturbed;
     aftermath(&s);
     storm_done(&s);
+    return turns;
+}
+
+static void seed_run(uint64_t seed, void *ctx)
+{
+    struct storm_plan plan = storm_plan_of(seed, N_PLACEMENTS, 2);
+    (void)storm_once(seed, &plan, ctx);
 }
 
 START_TEST(requests_are_answered_once_and_in_order)
 {
     struct tally tally = {0};
-    uint64_t n = px_test_storm("http", 600, seed_run, &tally);
+    uint64_t n = px_test_storm("http", 1000, seed_run, &tally);
     printf("http: %llu of %llu requests answered, %llu of %llu seeds undisturbed\n",
            (unsigned long long)tally.answered, (unsigned long long)tally.asked,
            (unsigned long long)tally.undisturbed, (unsigned long long)n);
     ck_assert_msg(n < 100 || tally.answered * 3 > tally.asked, "hardly anything was answered");
+}
+END_TEST
+
+/* One of them dies after the first turn, the second, and so on until the run is over without. */
+START_TEST(h1_and_the_application_may_die_at_any_message)
+{
+    struct tally tally = {0};
+    struct storm_plan plan = {.placement = (uint32_t)_i / 4,
+                              .victim = (uint32_t)_i % 2,
+                              .whole_domain = _i % 4 >= 2,
+                              .deliver_max = 1,
+                              .restart_us = 1000,
+                              .weather = {.cut = 100, .delay_us_max = 200}};
+    uint64_t turns = storm_once(2, &plan, &tally);
+    for (plan.kill_turn = 1; plan.kill_turn <= turns && plan.kill_turn <= TURNS_MAX;
+         plan.kill_turn++) {
+        (void)storm_once(2, &plan, &tally);
+    }
+}
+END_TEST
+
+static void expect_answered(struct px_sim_peer *peer, uint64_t at_least)
+{
+    ck_assert_uint_ge(px_sim_peer_received(peer), at_least);
+}
+
+START_TEST(an_idle_connection_survives_the_death_of_h1)
+{
+    static const char ask[] = "GET /n/1/20/0 HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct storm_plan plan = {.placement = (uint32_t)_i};
+    struct storm s = {.n_clients = 0};
+    storm_build(&s, 1, &plan);
+    struct px_sim_peer *peer = px_sim_connect(s.sim, ADDRESS);
+    px_sim_peer_write(peer, ask, sizeof ask - 1);
+    px_sim_advance_us(s.sim, 1000);
+    uint64_t len = px_sim_peer_received(peer);
+    expect_answered(peer, 20);
+    px_sim_kill(s.system, "h1");
+    px_sim_advance_us(s.sim, 10000);
+    px_sim_peer_write(peer, ask, sizeof ask - 1);
+    px_sim_advance_us(s.sim, 10000);
+    ck_assert_uint_eq(px_sim_peer_received(peer), len);
+    px_sim_restart(s.system, "h1");
+    px_sim_advance_us(s.sim, 10000);
+    expect_answered(peer, 2 * len);
+    px_sim_peer_reset(peer);
+    aftermath(&s);
+    storm_done(&s);
 }
 END_TEST
 
@@ -169,6 +223,8 @@ int main(void)
     TCase *seeds = tcase_create("seeds");
     tcase_set_timeout(seeds, 0);
     tcase_add_test(seeds, requests_are_answered_once_and_in_order);
+    tcase_add_loop_test(seeds, h1_and_the_application_may_die_at_any_message, 0, 4 * N_PLACEMENTS);
+    tcase_add_loop_test(seeds, an_idle_connection_survives_the_death_of_h1, 0, N_PLACEMENTS);
     suite_add_tcase(suite, seeds);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

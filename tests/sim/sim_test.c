@@ -249,7 +249,7 @@ START_TEST(the_nth_allocation_fails_and_the_rest_do_not)
     struct fixture f = setup(1, (struct px_sim_weather){0}, 1);
     struct px_kernel *kernel = px_sim_kernel(f.system, 0);
     struct px_world world = *px_kernel_world(kernel);
-    px_sim_fail_alloc(f.system, 2, 0);
+    px_sim_fail_alloc(f.system, 2, 1, 0);
     void *first = world.alloc(world.ctx, 100), *second = world.alloc(world.ctx, 100);
     void *third = world.alloc(world.ctx, 100);
     ck_assert_ptr_nonnull(first);

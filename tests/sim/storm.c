@@ -22,22 +22,25 @@ static uint32_t one_of(uint64_t *chance, const uint32_t *choices, uint32_t n)
     return choices[storm_below(chance, n)];
 }
 
+#define ONE_OF(chance, choices)                                                                    \
+    one_of((chance), (choices), (uint32_t)(sizeof(choices) / sizeof(choices)[0]))
+
 static struct px_sim_weather weather_of(uint64_t *c)
 {
     static const uint32_t delays[] = {0, 0, 100, 3000, 50000};
     static const uint32_t cuts[] = {0, 100, 500, 900};
     static const uint32_t losses[] = {0, 0, 20, 100};
-    static const uint32_t resets[] = {0, 0, 0, 1, 10};
+    static const uint32_t resets[] = {0, 0, 0, 0, 1, 10};
     static const uint32_t vanishes[] = {0, 0, 0, 0, 0, 5};
     static const uint32_t windows[] = {300, 1000, 5000, 65536, 65536, 65536};
     return (struct px_sim_weather){
         .delay_us_min = storm_below(c, 2) * 10,
-        .delay_us_max = one_of(c, delays, 5),
-        .cut = one_of(c, cuts, 4),
-        .loss = one_of(c, losses, 4),
-        .reset = one_of(c, resets, 6),
-        .vanish = one_of(c, vanishes, 6),
-        .window = one_of(c, windows, 6),
+        .delay_us_max = ONE_OF(c, delays),
+        .cut = ONE_OF(c, cuts),
+        .loss = ONE_OF(c, losses),
+        .reset = ONE_OF(c, resets),
+        .vanish = ONE_OF(c, vanishes),
+        .window = ONE_OF(c, windows),
         .link_calm = storm_below(c, 4) == 0,
     };
 }
@@ -49,24 +52,26 @@ struct storm_plan storm_plan_of(uint64_t seed, uint32_t n_placements, uint32_t n
     uint64_t c = seed * 0x2545f4914f6cdd1du;
     struct storm_plan plan = {
         .weather = weather_of(&c),
-        .deliver_max = one_of(&c, delivers, 5),
+        .deliver_max = ONE_OF(&c, delivers),
         .placement = storm_below(&c, n_placements),
-        .send_window = one_of(&c, send_windows, 4),
+        .send_window = ONE_OF(&c, send_windows),
         .victim = storm_below(&c, n_victims),
         .restart_us = storm_below(&c, 3) == 0 ? 0 : storm_below(&c, 7000000),
         .whole_domain = storm_below(&c, 2) == 0,
     };
     if (storm_below(&c, 5) < 2) {
         static const uint32_t spans[] = {20, 60, 200, 1000};
-        plan.kill_turn = 1 + storm_below(&c, one_of(&c, spans, 4));
+        plan.kill_turn = 1 + storm_below(&c, ONE_OF(&c, spans));
     }
-    static const uint32_t shares[] = {1, 3, 10, 100};
+    static const uint32_t shares[] = {3, 10, 100, 500};
+    static const uint32_t runs[] = {1, 1, 3, 10, 100};
     switch (storm_below(&c, 6)) {
     case 0:
-        plan.fail_nth = 1 + storm_below(&c, 80);
+        plan.fail_nth = 1 + storm_below(&c, 60);
+        plan.fail_n = ONE_OF(&c, runs);
         break;
     case 1:
-        plan.fail_share = one_of(&c, shares, 4);
+        plan.fail_share = ONE_OF(&c, shares);
         break;
     default:
         break;
@@ -150,7 +155,7 @@ void storm_play_until(struct storm_play *play, uint64_t until_us)
 void storm_play_calm(struct storm_play *play)
 {
     play->plan.kill_turn = 0;
-    px_sim_fail_alloc(play->system, 0, 0);
+    px_sim_fail_alloc(play->system, 0, 0, 0);
     px_sim_weather(play->sim, &(struct px_sim_weather){.link_calm = true});
     victims_return(play);
 }

@@ -15,7 +15,8 @@ struct storm_plan {
     uint64_t restart_us;  /* that long after it died */
     uint32_t victim;      /* which one dies */
     bool whole_domain;    /* it takes its domain along */
-    uint64_t fail_nth;    /* 0: no allocation fails */
+    uint64_t fail_nth;    /* from this allocation on, */
+    uint32_t fail_n;      /* so many fail; 0: none */
     uint32_t fail_share;
     uint32_t send_window; /* what net grants */
 };

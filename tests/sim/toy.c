@@ -240,6 +240,7 @@ static void toy_lost(void *state, px_peer from, px_handle tag)
     struct conn *c = px_pool_own(&toy->conns, tag);
     if (c != NULL && px_pool_owner(&toy->conns, c) == from) {
         conn_reset(c, PX_NO_MEMORY);
+        conn_free(c); /* perhaps it was the Closed that was lost: none may come any more */
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,25 @@ START_TEST(a_stream_goes_through_many_more_bytes_than_its_windows)
     rig->owner.echoes = false;
     close_both(far, h);
     ck_assert_uint_eq(h->reason, PX_OK);
+}
+END_TEST
+
+START_TEST(what_one_read_does_not_take_is_read_without_further_notice)
+{
+    rig->owner.window = 4 << 20;
+    int far = -1;
+    struct heard *h = one_stream(&far);
+    static char block[60000];
+    uint64_t sent = 0;
+    for (int i = 0; i < 10; i++) { /* all of it is there before the first turn */
+        ssize_t n = send(far, block, sizeof block, MSG_NOSIGNAL);
+        sent += n > 0 ? (uint64_t)n : 0;
+    }
+    ck_assert_int_eq(shutdown(far, SHUT_WR), 0);
+    ck_assert_uint_gt(sent, 3 * 65536);
+    UNTIL(h->got == sent && h->fins == 1);
+    ck_assert_uint_le(h->largest, 65536);
+    close(far);
 }
 END_TEST
 
@@ -589,6 +609,23 @@ START_TEST(a_file_range_to_a_closed_unix_socket_raises_no_signal)
 }
 END_TEST
 
+START_TEST(a_file_range_cut_off_by_a_reset_raises_no_signal)
+{
+    ck_assert_int_eq(rig_listen_with("127.0.0.1:0", (struct listen_how){.send_window = 16 << 20}),
+                     PX_OK);
+    (void)signal(SIGPIPE, SIG_DFL);
+    for (uint32_t i = 0; i < 5; i++) {
+        int far = far_connect(rig_port());
+        struct heard *h = rig_stream(&rig->owner, i);
+        rig_turn();
+        close(far); /* the first bytes are answered with RST while the others are being sent */
+        owner_send_file(&rig->owner, h, "h", file_of(4000000), 0, 4000000);
+        UNTIL(h->n_closed == 1);
+        ck_assert_uint_eq(h->reason, PX_RESET);
+    }
+}
+END_TEST
+
 /* ---- unix sockets ---- */
 
 START_TEST(a_unix_stream_delivers_what_came_before_the_far_end_closed)
@@ -696,6 +733,7 @@ int main(void)
         accepted_tells_both_ends,
         pieces_of_one_turn_go_out_together,
         a_stream_goes_through_many_more_bytes_than_its_windows,
+        what_one_read_does_not_take_is_read_without_further_notice,
         what_the_socket_does_not_take_goes_out_later,
         an_outgoing_connection_carries_bytes_both_ways,
         delay_is_off_for_what_is_accepted,
@@ -723,6 +761,7 @@ int main(void)
         a_long_file_range_follows_its_head,
         a_file_that_got_shorter_resets_the_stream,
         a_file_range_to_a_closed_unix_socket_raises_no_signal,
+        a_file_range_cut_off_by_a_reset_raises_no_signal,
         a_unix_stream_delivers_what_came_before_the_far_end_closed,
         an_outgoing_unix_connection_is_open_at_once,
         open_is_answered_with_what_is_wrong,

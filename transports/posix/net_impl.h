@@ -29,6 +29,7 @@ enum {
     NET_CLOSE_STALL_US = 30000000,   /* closing and the peer takes nothing for so long: reset */
     NET_RESUME_US = 1000000,         /* accepting paused for lack of descriptors is tried again */
     NET_PAUSE_LOG_US = 10000000,     /* such a pause is logged at most so often */
+    NET_READS_AGAIN_A_TURN = 64,     /* reads of streams that had more than one read takes */
     NET_ACCEPTS_A_TURN = 64,         /* of one listener */
     NET_IOV_MAX = 64,                /* pieces in one send */
     NET_RANGE_A_TURN = 1 << 20,      /* bytes of a file range in one sendfile */
@@ -114,6 +115,8 @@ enum {
     OUT_FULL = 8,  /* the socket takes nothing: waiting for EPOLLOUT */
     OUT_DEAD = 16, /* the peer takes nothing any more, but may have sent something before */
     AT_REST = 32,  /* its owner keeps nothing about it */
+    IN_ENDS = 64,  /* epoll has told of the peer's fin: read until it is there */
+    IN_MORE = 128, /* there may be more to read, and epoll has told all it will */
 };
 
 /* What a stream needs only while it changes hands: kept apart, so that an idle one is small. */
@@ -149,6 +152,8 @@ struct net {
     struct px_pool streams, sides, listeners, peers;
     struct px_buf *read_buf; /* one for all: see net_read.c */
     uint32_t read_off;
+    uint32_t again_left; /* of NET_READS_AGAIN_A_TURN, in the turn that is at ... */
+    uint64_t again_us;
     uint32_t n_streams;
     uint32_t n_paused; /* listeners with PAUSE_RESOURCES */
     struct px_sul resume;
@@ -245,8 +250,10 @@ void net_back(void *state, px_peer peer);
 
 /* ---- net_read.c ---- */
 
-/* Reads once. */
-void stream_read(struct net *net, struct stream *s);
+/* Reads once; `events` is what epoll says, 0 if it is for IN_MORE. */
+void stream_read(struct net *net, struct stream *s, uint32_t events);
+/* Reads what IN_MORE is about, unless enough was read in this turn. False: the stream has ended. */
+bool stream_read_again(struct net *net, struct stream *s);
 
 /* ---- net_write.c ---- */
 

@@ -81,34 +81,77 @@ static void discarded(struct net *net, struct stream *s, uint64_t len)
     s->side->linger_left -= len;
 }
 
-static bool is_later(int err)
+/* What is known to be there and not read yet is read in a later turn. */
+static void note_more(struct net *net, struct stream *s, bool more)
 {
-    return err == EAGAIN || err == EINTR;
+    if (more) {
+        s->flags |= IN_MORE;
+        px_want_flush(net->env, &s->want);
+    }
 }
 
-void stream_read(struct net *net, struct stream *s)
+static void on_bytes(struct net *net, struct stream *s, uint32_t len, bool more)
+{
+    note_more(net, s, more || (s->flags & IN_ENDS) != 0);
+    if (s->state == STREAM_OPEN) {
+        (void)deliver(net, s, len, false);
+    } else {
+        discarded(net, s, len);
+    }
+}
+
+/* How much its owner, or lingering, allows to be read. */
+static uint64_t may_read(const struct stream *s)
+{
+    if ((s->flags & IN_DONE) != 0) {
+        return 0;
+    }
+    return s->state == STREAM_CLOSING ? PX_BUF_HUGE
+           : s->state == STREAM_OPEN  ? px_credit_room(s->in_credit)
+                                      : 0;
+}
+
+void stream_read(struct net *net, struct stream *s, uint32_t events)
 {
     size_t len = 0;
-    uint64_t credit = s->state == STREAM_CLOSING ? PX_BUF_HUGE
-                      : s->state == STREAM_OPEN  ? px_credit_room(s->in_credit)
-                                                 : 0;
-    if (credit == 0 || (s->flags & IN_DONE) != 0) {
-        stream_update(net, s);
+    uint64_t credit = may_read(s);
+    if (credit == 0) {
+        stream_update(net, s); /* when it may read again, epoll will tell what is there */
         return;
     }
+    s->flags |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0 ? IN_ENDS : 0;
     uint8_t *to = read_room(net, &len);
     if (to == NULL) {
         stream_end(net, s, PX_NO_MEMORY);
         return;
     }
-    ssize_t n = recv(s->source.fd, to, len < credit ? len : (size_t)credit, 0);
-    if (n > 0 && s->state == STREAM_OPEN) {
-        (void)deliver(net, s, (uint32_t)n, false);
-    } else if (n > 0) {
-        discarded(net, s, (uint64_t)n);
+    len = len < credit ? len : (size_t)credit;
+    ssize_t n = recv(s->source.fd, to, len, 0);
+    if (n > 0) {
+        on_bytes(net, s, (uint32_t)n, (size_t)n == len);
     } else if (n == 0) {
         on_fin(net, s);
-    } else if (!is_later(errno)) {
+    } else if (errno == EINTR) {
+        note_more(net, s, true);
+    } else if (errno != EAGAIN) {
         stream_end(net, s, PX_RESET);
     }
+}
+
+bool stream_read_again(struct net *net, struct stream *s)
+{
+    px_handle self = px_handle_of(&net->streams, s);
+    uint64_t now_us = px_now_us(net->env);
+    if (net->again_us != now_us) {
+        net->again_us = now_us;
+        net->again_left = NET_READS_AGAIN_A_TURN;
+    }
+    if (!posix_reads(net->os) || net->again_left == 0) {
+        px_want_flush(net->env, &s->want);
+        return true;
+    }
+    net->again_left--;
+    s->flags &= (uint16_t) ~(unsigned)IN_MORE;
+    stream_read(net, s, 0);
+    return px_pool_own(&net->streams, self) == s;
 }

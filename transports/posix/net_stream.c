@@ -160,7 +160,7 @@ void stream_update(struct net *net, struct stream *s)
 {
     bool wanted =
         s->state == STREAM_CLOSING || (s->state == STREAM_OPEN && px_credit_room(s->in_credit) > 0);
-    unsigned events = wanted && (s->flags & IN_DONE) == 0 ? POSIX_IN : POSIX_QUIET;
+    unsigned events = wanted && (s->flags & IN_DONE) == 0 ? POSIX_IN | POSIX_EDGE : POSIX_QUIET;
     if (s->state == STREAM_CONNECTING || (s->flags & OUT_FULL) != 0) {
         events |= POSIX_OUT;
     }
@@ -425,7 +425,7 @@ void net_on_rebind(void *state, const struct px_msg *msg)
     s->owner = to;
     s->upper = 0;
     s->in_credit = 0;
-    s->flags &= (uint16_t) ~(unsigned)(IN_DONE | AT_REST);
+    s->flags &= (uint16_t) ~(unsigned)(IN_DONE | IN_MORE | AT_REST);
     (void)px_pool_issue(&net->streams, s, px_mailbox_peer(net->env, to));
     side_wait(s, NET_CLAIM_US);
     stream_update(net, s);

@@ -113,7 +113,9 @@ static ssize_t sendfile_quietly(int fd, int file, off_t off, size_t len)
     (void)pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
     ssize_t n = sendfile(fd, file, &off, len);
     int err = errno;
-    if (n < 0 && err == EPIPE && sigismember(&before, SIGPIPE) == 0) {
+    bool ended_early =
+        n < 0 ? err == EPIPE : (size_t)n < len; /* it may have sent some, and then failed */
+    if (ended_early && sigismember(&before, SIGPIPE) == 0) {
         (void)sigtimedwait(&pipe_only, NULL, &now);
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -141,8 +143,9 @@ static struct attempt send_front(int fd, const struct px_chain *chain)
 
 static void set_full(struct net *net, struct stream *s, bool full)
 {
-    if (full != ((s->flags & OUT_FULL) != 0)) {
-        s->flags ^= OUT_FULL;
+    s->flags &= (uint16_t) ~(unsigned)OUT_FULL;
+    s->flags |= full ? OUT_FULL : 0;
+    if (full != ((s->source.events & POSIX_OUT) != 0)) {
         stream_update(net, s);
     }
 }
@@ -222,10 +225,8 @@ static void stream_sent(struct net *net, struct stream *s)
     }
 }
 
-void net_flush(void *state, struct px_want *want)
+static void stream_flush(struct net *net, struct stream *s)
 {
-    struct net *net = state;
-    struct stream *s = px_container_of(want, struct stream, want);
     bool was_memory = s->out.len > 0 && !is_file(px_chain_first(&s->out));
     if (s->out.len > 0 && !stream_send(net, s)) {
         return;
@@ -239,6 +240,18 @@ void net_flush(void *state, struct px_want *want)
         return;
     }
     stream_sent(net, s);
+}
+
+void net_flush(void *state, struct px_want *want)
+{
+    struct net *net = state;
+    struct stream *s = px_container_of(want, struct stream, want);
+    if ((s->flags & IN_MORE) != 0 && !stream_read_again(net, s)) {
+        return;
+    }
+    if ((s->flags & OUT_FULL) == 0) {
+        stream_flush(net, s);
+    }
 }
 
 /* ---- the owner ---- */

@@ -4,7 +4,10 @@
 
 #include "posix_loop.h"
 
-enum { ENTROPY_CAP = 256 /* bytes fetched at once */ };
+enum {
+    ENTROPY_CAP = 256,                 /* bytes fetched at once */
+    EVENTS_CAP = 4 * POSIX_EVENTS_MAX, /* with those held back */
+};
 
 /* One place of the table. Free: `source` is NULL and `fd` the next free place. */
 struct place {
@@ -27,14 +30,16 @@ struct px_posix {
     int free_place;
     struct place *places;
     uint32_t n_places, places_cap;
-    uint32_t n_events; /* seen by wait, not yet taken */
+    uint32_t n_events; /* seen by wait, not yet taken; the first `n_held` were held back before */
+    uint32_t n_held;
+    bool reads; /* in this turn */
     struct posix_source wake;
     struct px_world world;
     struct px_posix_config config;
     struct owner owners[POSIX_OWNERS_MAX];
     size_t entropy_left;
     uint8_t entropy[ENTROPY_CAP];
-    struct epoll_event events[POSIX_EVENTS_MAX];
+    struct epoll_event events[EVENTS_CAP];
 };
 
 struct px_world posix_world_of(struct px_posix *os);

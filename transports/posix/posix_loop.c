@@ -68,7 +68,9 @@ static uint64_t place_data(const struct px_posix *os, uint32_t number)
 
 static struct epoll_event event_of(const struct px_posix *os, uint32_t number, uint8_t events)
 {
-    uint32_t mask = (events & POSIX_IN) != 0 ? EPOLLIN : (uint32_t)EPOLLET;
+    bool edge = (events & POSIX_EDGE) != 0 || (events & POSIX_IN) == 0;
+    uint32_t mask = edge ? (uint32_t)EPOLLET : 0;
+    mask |= (events & POSIX_IN) != 0 ? (uint32_t)(EPOLLIN | EPOLLRDHUP) : 0;
     mask |= (events & POSIX_OUT) != 0 ? (uint32_t)EPOLLOUT : 0;
     return (struct epoll_event){.events = mask, .data.u64 = place_data(os, number)};
 }
@@ -188,49 +190,90 @@ static int wait_ms(uint64_t timeout_us)
     return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
+/* As many as fit: none while all room is taken by what is held back. */
 static int wait_events(struct px_posix *os, uint64_t timeout_us)
 {
+    struct epoll_event *events = os->events + os->n_held;
+    int room = (int)(EVENTS_CAP - os->n_held);
+    int max = room < POSIX_EVENTS_MAX ? room : POSIX_EVENTS_MAX;
+    if (max == 0) {
+        return 0;
+    }
     if (timeout_us == 0 || timeout_us == PX_NEVER) {
-        return epoll_wait(os->epoll_fd, os->events, POSIX_EVENTS_MAX, timeout_us == 0 ? 0 : -1);
+        return epoll_wait(os->epoll_fd, events, max, timeout_us == 0 ? 0 : -1);
     }
     if (os->has_pwait2) {
         struct timespec ts = {.tv_sec = (time_t)(timeout_us / 1000000),
                               .tv_nsec = (long)(timeout_us % 1000000 * 1000)};
-        long n =
-            syscall(SYS_epoll_pwait2, os->epoll_fd, os->events, POSIX_EVENTS_MAX, &ts, NULL, 0);
+        long n = syscall(SYS_epoll_pwait2, os->epoll_fd, events, max, &ts, NULL, 0);
         if (n >= 0 || errno != ENOSYS) {
             return (int)n;
         }
         os->has_pwait2 = false; /* Linux before 5.11 */
     }
-    return epoll_wait(os->epoll_fd, os->events, POSIX_EVENTS_MAX, wait_ms(timeout_us));
+    return epoll_wait(os->epoll_fd, events, max, wait_ms(timeout_us));
 }
 
 void posix_wait(void *ctx, uint64_t timeout_us)
 {
     struct px_posix *os = ctx;
-    int n = wait_events(os, timeout_us);
-    os->n_events = n < 0 ? 0 : (uint32_t)n; /* interrupted: the turn has work of its own */
+    int n = wait_events(os, os->n_held > 0 ? 0 : timeout_us);
+    os->n_events =
+        os->n_held + (n < 0 ? 0 : (uint32_t)n); /* interrupted: the turn has work of its own */
+    os->n_held = 0;
+}
+
+/* Will epoll tell it again if it is not acted on? */
+static bool is_level(const struct px_posix *os, const struct epoll_event *e)
+{
+    const struct place *p = &os->places[(uint32_t)e->data.u64];
+    return p->stamp == e->data.u64 >> 32 &&
+           (p->source->events & (POSIX_IN | POSIX_EDGE)) == POSIX_IN;
+}
+
+static void tell(struct px_posix *os, const struct epoll_event *e, uint32_t events)
+{
+    const struct place *p = &os->places[(uint32_t)e->data.u64];
+    if (p->stamp == e->data.u64 >> 32) {
+        const struct owner *o = &os->owners[p->stamp & (GENERATION_STEP - 1)];
+        o->ready(o->state, p->source, events);
+    }
+}
+
+/* Tells what may be told while nothing is taken in, and keeps the rest for a later turn. */
+static void take_little(struct px_posix *os)
+{
+    for (uint32_t i = 0; i < os->n_events; i++) {
+        struct epoll_event e = os->events[i];
+        uint32_t urgent = e.events & (EPOLLOUT | EPOLLERR);
+        e.events &= ~urgent;
+        if (urgent != 0) {
+            tell(os, &e, urgent);
+        }
+        if (e.events != 0 && !is_level(os, &e)) {
+            os->events[os->n_held++] = e;
+        }
+    }
 }
 
 void posix_take(void *ctx, bool reads)
 {
     struct px_posix *os = ctx;
-    uint32_t held_back = reads ? 0 : EPOLLIN | EPOLLHUP;
+    os->reads = reads;
     owners_check(os);
-    for (uint32_t i = 0; i < os->n_events; i++) {
-        uint32_t number = (uint32_t)os->events[i].data.u64;
-        const struct place *p = &os->places[number];
-        if (p->stamp != os->events[i].data.u64 >> 32) {
-            continue;
-        }
-        const struct owner *o = &os->owners[p->stamp & (GENERATION_STEP - 1)];
-        uint32_t events = os->events[i].events & ~held_back;
-        if (events != 0) {
-            o->ready(o->state, p->source, events);
+    if (!reads) {
+        take_little(os);
+    } else {
+        for (uint32_t i = 0; i < os->n_events; i++) {
+            tell(os, &os->events[i], os->events[i].events);
         }
     }
     os->n_events = 0;
+}
+
+bool posix_reads(const struct px_posix *os)
+{
+    return os->reads;
 }
 
 /* The event descriptor is watched for edges: nobody needs to read it. Its events go nowhere. */

@@ -12,13 +12,15 @@
 #include <sys/epoll.h>
 
 enum {
-    POSIX_EVENTS_MAX = 128, /* sources served in one poll; the others come first in the next one */
-    POSIX_OWNERS_MAX = 32,  /* services with descriptors */
+    POSIX_EVENTS_MAX = 64, /* sources served in one turn; the others come first in the next one */
+    POSIX_OWNERS_MAX = 32, /* services with descriptors */
 };
 
-/* What a source waits for. Errors and hang-ups are reported in any case; while POSIX_IN is not
- * wanted, only when they happen, not as long as they last. */
-enum { POSIX_QUIET = 0, POSIX_IN = 1, POSIX_OUT = 2 };
+/* What a source waits for. POSIX_EDGE: EPOLLIN (with EPOLLRDHUP) is told when something comes, not
+ * as long as it is there; whoever reads less than there is must come back by himself. Errors and
+ * hang-ups are reported in any case; while POSIX_IN is not wanted, only when they happen, not as
+ * long as they last. */
+enum { POSIX_QUIET = 0, POSIX_IN = 1, POSIX_OUT = 2, POSIX_EDGE = 4 };
 
 /* Zeroed is "not watched". `kind` is the owner's, the other fields are the loop's. */
 struct posix_source {
@@ -30,8 +32,9 @@ struct posix_source {
     bool watched;
 };
 
-/* What is ready: EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP. EPOLLIN is held back while the kernel takes
- * nothing in. May watch, change and close sources, its own too. */
+/* What is ready: EPOLLIN, EPOLLRDHUP, EPOLLOUT, EPOLLERR, EPOLLHUP. All but EPOLLOUT and EPOLLERR
+ * are held back, not lost, while the kernel takes nothing in. May watch, change and close sources,
+ * its own too. */
 typedef void (*posix_ready_fn)(void *state, struct posix_source *source, uint32_t events);
 
 /* The loop under a service, or NULL if its kernel runs on another world. */
@@ -46,6 +49,8 @@ PX_MUST_USE enum px_err posix_watch(struct px_posix *os, uint8_t owner, struct p
                                     int take_fd, uint8_t events);
 /* Changes what is watched for; costs nothing if it is the same. */
 void posix_events(struct px_posix *os, struct posix_source *source, uint8_t events);
+/* May more be taken in this turn? */
+bool posix_reads(const struct px_posix *os);
 /* Stops watching and closes the descriptor. A source that is not watched is fine. */
 void posix_close(struct px_posix *os, struct posix_source *source);
 

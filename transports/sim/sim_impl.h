@@ -143,7 +143,6 @@ struct sim_listener *sim_listener_new(struct px_sim *sim, const char *address);
 void sim_end_ready(struct sim_end *end);
 void sim_peer_ready(struct px_sim_peer *peer);         /* peer.c */
 struct px_sim_peer *sim_peer_new(struct sim_end *end); /* peer.c */
-void sim_peer_gone(struct px_sim_peer *peer);          /* the connection is freed */
 void simnet_poll(struct sim_domain *domain);           /* simnet.c: looks at the ready ends */
 
 /* ---- lane W ---- */
@@ -208,7 +207,7 @@ struct sim_domain {
     struct px_world world;
     struct px_kernel *kernel; /* NULL: dead */
     struct sim_end *ready_first, *ready_last;
-    uint64_t n_allocs, fail_at;
+    uint64_t n_allocs, fail_at, fail_end; /* fail_at <= number < fail_end fail */
     uint32_t fail_share;
     bool fail_paused;    /* starting is the operator's hour: no allocation fails */
     uint64_t wake_at_us; /* when its timers want a turn */

@@ -14,7 +14,8 @@ static void *world_alloc(void *ctx, size_t len)
 {
     struct sim_domain *d = ctx;
     d->n_allocs++;
-    if (!d->fail_paused && (d->n_allocs == d->fail_at || px_sim_chance(d->sim, d->fail_share))) {
+    bool planned = d->n_allocs >= d->fail_at && d->n_allocs < d->fail_end;
+    if (!d->fail_paused && (planned || px_sim_chance(d->sim, d->fail_share))) {
         return NULL;
     }
     void *mem = aligned_alloc(64, (len + 63) & ~(size_t)63);
@@ -380,18 +381,19 @@ void px_sim_restart(struct px_sim_system *system, const char *name)
     d->fail_paused = false;
 }
 
-void px_sim_fail_alloc(struct px_sim_system *system, uint64_t nth, uint32_t share)
+void px_sim_fail_alloc(struct px_sim_system *system, uint64_t nth, uint32_t n, uint32_t share)
 {
     for (uint32_t i = 0; i < system->n_domains; i++) {
         struct sim_domain *d = &system->domains[i];
-        d->fail_at = nth == 0 ? 0 : d->n_allocs + nth;
+        d->fail_at = d->n_allocs + nth;
+        d->fail_end = d->fail_at + n;
         d->fail_share = share;
     }
 }
 
 void sim_system_free(struct px_sim_system *system)
 {
-    px_sim_fail_alloc(system, 0, 0);
+    px_sim_fail_alloc(system, 0, 0, 0);
     for (uint32_t i = 0; i < system->n_domains; i++) {
         domain_kill(&system->domains[i]);
     }

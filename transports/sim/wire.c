@@ -113,7 +113,7 @@ static void end_send(struct sim_end *end, enum sim_what what, uint32_t len, uint
     uint64_t at_us = sim->now_us + in_us;
     end->last_at_us = at_us > end->last_at_us ? at_us : end->last_at_us;
     sim_queue_put(&end->way,
-                  (struct sim_piece){.at_us = end->last_at_us, .len = len, .what = what});
+                  (struct sim_piece){.at_us = end->last_at_us, .len = len, .what = (uint8_t)what});
     if (end->arrival.pos == 0) {
         end_schedule(end);
     }

@@ -115,9 +115,9 @@ void px_sim_kill_domain(struct px_sim_system *system, uint32_t domain);
 void px_sim_restart_domain(struct px_sim_system *system, uint32_t domain);
 bool px_sim_is_alive(const struct px_sim_system *system, const char *name);
 
-/* The `nth` allocation from now fails in each domain (1: the next), and then each one of `share` in
- * a thousand. 0, 0: none does. */
-void px_sim_fail_alloc(struct px_sim_system *system, uint64_t nth, uint32_t share);
+/* From the `nth` allocation from now (1: the next), `n` in a row fail in each domain, and any other
+ * with a chance of `share` in a thousand. 0, 0, 0: none does. */
+void px_sim_fail_alloc(struct px_sim_system *system, uint64_t nth, uint32_t n, uint32_t share);
 
 /* ---- the network ---- */
 
