@@ -280,6 +280,7 @@ static void flush(struct px_kernel *k)
 static bool has_work(const struct px_kernel *k)
 {
     return k->queue_first != NULL || k->n_wants > 0 ||
+           (k->world.more != NULL && k->world.more(k->world.ctx)) ||
            atomic_load_explicit(&k->posts, memory_order_relaxed) != NULL;
 }
 

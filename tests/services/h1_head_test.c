@@ -1,5 +1,4 @@
-/* h1_head_test.c - heads of requests: grammar, meaning, limits. Every text is asked about whole, in
- * two pieces at every place and byte by byte (h1_judge.h). */
+/* h1_head_test.c - heads of requests, each asked about whole and in pieces (h1_judge.h). */
 #include "h1_judge.h"
 
 #include <stdio.h>

@@ -128,6 +128,7 @@ void stream_read(struct net *net, struct stream *s, uint32_t events)
     len = len < credit ? len : (size_t)credit;
     ssize_t n = recv(s->source.fd, to, len, 0);
     if (n > 0) {
+        posix_took(net->os, (uint32_t)n);
         on_bytes(net, s, (uint32_t)n, (size_t)n == len);
     } else if (n == 0) {
         on_fin(net, s);

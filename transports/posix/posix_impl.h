@@ -32,7 +32,9 @@ struct px_posix {
     uint32_t n_places, places_cap;
     uint32_t n_events; /* seen by wait, not yet taken; the first `n_held` were held back before */
     uint32_t n_held;
-    bool reads; /* in this turn */
+    uint32_t taken; /* bytes, in this turn */
+    bool reads;     /* in this turn */
+    bool enough;    /* what is held back is there because the last turn had taken enough */
     struct posix_source wake;
     struct px_world world;
     struct px_posix_config config;
@@ -45,6 +47,7 @@ struct px_posix {
 struct px_world posix_world_of(struct px_posix *os);
 void posix_wait(void *ctx, uint64_t timeout_us);
 void posix_take(void *ctx, bool reads);
+bool posix_more(void *ctx);
 void posix_wake(void *ctx);
 void posix_forget_entropy(struct px_posix *os);
 

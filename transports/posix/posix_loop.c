@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <px/assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -217,6 +218,12 @@ static int wait_events(struct px_posix *os, uint64_t timeout_us)
 void posix_wait(void *ctx, uint64_t timeout_us)
 {
     struct px_posix *os = ctx;
+    if (os->enough) { /* no need to ask: there is still something to take */
+        os->enough = false;
+        os->n_events = os->n_held;
+        os->n_held = 0;
+        return;
+    }
     int n = wait_events(os, os->n_held > 0 ? 0 : timeout_us);
     os->n_events =
         os->n_held + (n < 0 ? 0 : (uint32_t)n); /* interrupted: the turn has work of its own */
@@ -256,19 +263,42 @@ static void take_little(struct px_posix *os)
     }
 }
 
+/* Tells everything, or stops when enough bytes have come in: what they become in one turn should
+ * fit into the processor's cache. */
+static void take_all(struct px_posix *os)
+{
+    uint32_t i = 0;
+    for (; i < os->n_events && os->taken < POSIX_TAKE_BYTES; i++) {
+        tell(os, &os->events[i], os->events[i].events);
+    }
+    os->n_held = os->n_events - i;
+    os->enough = os->n_held > 0;
+    memmove(os->events, &os->events[i], os->n_held * sizeof os->events[0]);
+}
+
 void posix_take(void *ctx, bool reads)
 {
     struct px_posix *os = ctx;
     os->reads = reads;
+    os->taken = 0;
     owners_check(os);
-    if (!reads) {
-        take_little(os);
+    if (reads) {
+        take_all(os);
     } else {
-        for (uint32_t i = 0; i < os->n_events; i++) {
-            tell(os, &os->events[i], os->events[i].events);
-        }
+        take_little(os);
     }
     os->n_events = 0;
+}
+
+bool posix_more(void *ctx)
+{
+    const struct px_posix *os = ctx;
+    return os->enough;
+}
+
+void posix_took(struct px_posix *os, uint32_t bytes)
+{
+    os->taken += bytes;
 }
 
 bool posix_reads(const struct px_posix *os)

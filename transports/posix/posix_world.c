@@ -146,6 +146,7 @@ struct px_world posix_world_of(struct px_posix *os)
         .entropy = world_entropy,
         .wait = posix_wait,
         .take = posix_take,
+        .more = posix_more,
         .wake = posix_wake,
         .log = world_log,
         .die = world_die,

@@ -43,6 +43,8 @@ struct px_world {
     /* Turns what has happened into messages (the turn's time is known by now); `reads` false: the
      * queue is full enough, take nothing in. */
     void (*take)(void *ctx, bool reads);
+    /* Has `take` left something that no wait would tell again? Then the next turn is due now. */
+    bool (*more)(void *ctx);
     /* Ends a wait; from any thread. */
     void (*wake)(void *ctx);
 
