@@ -1,6 +1,6 @@
 /* fuzz_replay.c - main of a fuzz target in an ordinary build: runs it on every file below the
- * folders (or files) it is given, so that what once broke a parser is tried again in every test
- * run. Fails when there was nothing to run. */
+ * folders (or files) it is given, and on every beginning of each, so that what once broke a parser
+ * is tried again in every test run. Fails when there was nothing to run. */
 #include <dirent.h>
 #include <limits.h>
 #include <stdint.h>
@@ -11,18 +11,35 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+enum { CUTS_MAX = 512 }; /* beginnings tried of one file */
+
 static size_t n_inputs;
+
+/* Runs the target on the first `len` bytes, in memory just as long: overreads are seen. */
+static void beginning_run(const uint8_t *data, size_t len)
+{
+    uint8_t *copy = malloc(len + (len == 0));
+    if (copy == NULL) {
+        abort();
+    }
+    memcpy(copy, data, len);
+    LLVMFuzzerTestOneInput(copy, len);
+    free(copy);
+    n_inputs++;
+}
 
 static int input_run(const char *path, size_t len)
 {
     FILE *file = fopen(path, "rb");
-    uint8_t *data = malloc(len + (len == 0)); /* exactly as long as the input: overreads are seen */
+    uint8_t *data = malloc(len + (len == 0));
     int failed = file == NULL || data == NULL || fread(data, 1, len, file) != len;
     if (failed) {
         perror(path);
     } else {
-        LLVMFuzzerTestOneInput(data, len);
-        n_inputs++;
+        beginning_run(data, len);
+        for (size_t cut = 0; cut < len && cut < CUTS_MAX; cut++) {
+            beginning_run(data, cut);
+        }
     }
     free(data);
     if (file != NULL) {
