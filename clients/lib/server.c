@@ -11,9 +11,10 @@
 
 enum {
     LISTEN_TURNS_MAX = 1000,
-    /* Twice what an exchange may have in flight (services/h1): a full window of body goes down in
-     * one piece, with its head, instead of in one and a scrap. */
-    SEND_WINDOW = 524288,
+    /* What an exchange may have in flight (services/h1), and its head: a full window of a file goes
+     * down in one piece, and keeps the socket's own buffer full. Memory stays bounded by the
+     * exchange's. */
+    SEND_WINDOW = 4194304 + 65536,
 };
 
 /* ---- configuration ---- */

@@ -37,7 +37,7 @@ enum {
     H1_BODY_STALL_MS = 30000,     /* and the longest lead a fast beginning can earn */
     H1_RESPOND_FREE = 16384,      /* bytes of Respond that cost no credit (http.proto) */
     H1_RESPONSE_WINDOW = 262144,  /* bytes of a response body in flight from the application */
-    H1_FILE_WINDOW = 1048576,     /* the same, of a body of file ranges: they pin no memory */
+    H1_FILE_WINDOW = 4194304,     /* the same, of a body of file ranges: they pin no memory */
     H1_FILE_MEMORY_MAX = 16384, /* bytes of other memory in such a body, then it is as any other */
     H1_OUTPUT_MARK = 65536,     /* bytes waiting for the stream above which no request is begun */
     H1_COPY_MAX = 2048,      /* payload up to here is copied behind its head, more is referenced */

@@ -32,7 +32,7 @@ enum {
     NET_READS_AGAIN_A_TURN = 64,     /* reads of streams that had more than one read takes */
     NET_ACCEPTS_A_TURN = 64,         /* of one listener */
     NET_IOV_MAX = 64,                /* pieces in one send */
-    NET_RANGE_A_TURN = 1 << 20,      /* bytes of a file range in one sendfile */
+    NET_RANGE_A_TURN = 2 << 20,      /* bytes of a file range in one sendfile */
     NET_RANGE_SMALL = 16384,   /* ranges up to here are read and sent with what is before them */
     NET_READ_ROOM_MIN = 16384, /* a read buffer with less room is replaced */
     NET_SLICE_ALIGN = 64,      /* where slices of the read buffer begin */
