@@ -28,7 +28,7 @@ WITH_VECTORS = re.compile(r"(.*/)?(stdlib|errno|alloca|asm/errno|asm-generic/err
 
 MESSAGES = re.compile(r"proto/libpx_(?:messages|contract)_(\w+)\.a\.p/[\w.-]+\.[ch]$")
 FRONT_DOOR = re.compile(r"services/((\w+)/\2|services_built)\.h$")
-CONTRACT = re.compile(r"proto/(\w+)/\w+_contract\.[ch]$")
+CONTRACT = re.compile(r"proto/(\w+)/\w+\.[ch]$")
 
 
 def may(zone, path, system, speaks, has_vectors):
@@ -108,6 +108,7 @@ def self_test():
         ("its contract", ask("services/x", "proto/libpx_messages_stream.a.p/stream.pb-c.h"), 0),
         ("another contract", ask("services/x", "proto/libpx_messages_net.a.p/net.pb-c.h"), 1),
         ("numbers of another contract", ask("services/x", "proto/net/net_contract.h"), 1),
+        ("code of another contract", ask("services/x", "proto/net/list.h"), 1),
         ("a socket", ask("services/x", "/usr/include/sys/socket.h", True), 1),
         ("the heap", ask("services/x", "/usr/include/stdlib.h", True), 1),
         ("the heap behind a vector", ask("services/x", "/usr/include/stdlib.h", True, True), 0),

@@ -374,6 +374,15 @@ static enum px_status call_net(struct actor *a, uint16_t method, void *body, uin
     return a->status;
 }
 
+const char *rig_own(const char *address)
+{
+    static char names[4][108];
+    static unsigned turn;
+    char *name = names[turn++ % 4];
+    snprintf(name, sizeof names[0], "%s-%d", address, (int)getpid());
+    return name;
+}
+
 enum px_status rig_listen_with(const char *address, struct listen_how how)
 {
     Net__ListenAt *m = px_msg_new(env_of(&rig->owner), &net__listen_at__descriptor);

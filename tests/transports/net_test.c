@@ -597,9 +597,9 @@ END_TEST
 
 START_TEST(a_file_range_to_a_closed_unix_socket_raises_no_signal)
 {
-    ck_assert_int_eq(rig_listen_with("unix:@px-net-test-pipe", (struct listen_how){.tag = 0}),
-                     PX_OK);
-    int far = far_connect_unix("@px-net-test-pipe");
+    ck_assert_int_eq(
+        rig_listen_with(rig_own("unix:@px-net-test-pipe"), (struct listen_how){.tag = 0}), PX_OK);
+    int far = far_connect_unix(rig_own("@px-net-test-pipe"));
     struct heard *h = rig_stream(&rig->owner, 0);
     rig_turn();
     close(far);
@@ -631,9 +631,9 @@ END_TEST
 START_TEST(a_unix_stream_delivers_what_came_before_the_far_end_closed)
 {
     rig->owner.window = 0;
-    ck_assert_int_eq(rig_listen_with("unix:@px-net-test-last", (struct listen_how){.tag = 0}),
-                     PX_OK);
-    int far = far_connect_unix("@px-net-test-last");
+    ck_assert_int_eq(
+        rig_listen_with(rig_own("unix:@px-net-test-last"), (struct listen_how){.tag = 0}), PX_OK);
+    int far = far_connect_unix(rig_own("@px-net-test-last"));
     struct heard *h = rig_stream(&rig->owner, 0);
     rig_turn();
     ck_assert_uint_eq(h->remote_len, 0);
@@ -659,9 +659,9 @@ END_TEST
 START_TEST(an_outgoing_unix_connection_is_open_at_once)
 {
     struct heard *client = NULL;
-    ck_assert_int_eq(rig_listen_with("unix:@px-net-test-open", (struct listen_how){.tag = 0}),
-                     PX_OK);
-    ck_assert_int_eq(rig_open("unix:@px-net-test-open", 65536, &client), PX_OK);
+    ck_assert_int_eq(
+        rig_listen_with(rig_own("unix:@px-net-test-open"), (struct listen_how){.tag = 0}), PX_OK);
+    ck_assert_int_eq(rig_open(rig_own("unix:@px-net-test-open"), 65536, &client), PX_OK);
     struct heard *server = rig_stream(&rig->owner, 1);
     owner_send(&rig->owner, client, "hi", 2);
     UNTIL(server->got == 2);
