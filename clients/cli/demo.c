@@ -24,7 +24,7 @@ static const char page[] =
     "read your\n"
     "request, and <code>app</code>, the program's own mailbox, answered it. They share no state "
     "and talk in\n"
-    "messages only; each could run in a process of its own.</p>\n"
+    "messages only.</p>\n"
     "<h2>Try</h2>\n<pre>\n"
     "curl -i http://localhost:8080/hello/you          a path parameter\n"
     "curl -d 'anything' http://localhost:8080/echo    a request body, back again\n"
