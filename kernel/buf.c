@@ -103,11 +103,6 @@ bool px_buf_unique(const struct px_buf *buf)
     return buf->refs == 1;
 }
 
-void buf_ref(struct px_buf *buf)
-{
-    buf->refs++;
-}
-
 void buf_unref(struct px_buf *buf)
 {
     if (--buf->refs > 0) {
@@ -181,11 +176,8 @@ struct px_piece *piece_new(struct px_env *env)
     struct px_piece *piece = k->free_pieces;
     if (piece != NULL) {
         k->free_pieces = piece->next;
-    } else {
-        piece = kernel_alloc(k, sizeof *piece);
-        if (piece == NULL) {
-            return NULL;
-        }
+    } else if ((piece = kernel_alloc(k, sizeof *piece)) == NULL) {
+        return NULL;
     }
     piece->env = env;
     piece->next = NULL;
@@ -256,7 +248,9 @@ void px_chain_consume(struct px_chain *chain, uint64_t len)
 
 void px_chain_clear(struct px_chain *chain)
 {
-    px_chain_consume(chain, chain->len);
+    if (chain->first != NULL) {
+        px_chain_consume(chain, chain->len);
+    }
 }
 
 bool px_chain_append(struct px_env *env, struct px_chain *chain, struct px_buf *buf, uint64_t off,
@@ -267,14 +261,7 @@ bool px_chain_append(struct px_env *env, struct px_chain *chain, struct px_buf *
     if (piece == NULL) {
         return false;
     }
-    buf_ref(buf);
-    piece->slice = (struct px_slice){.buf = buf, .len = len, .flags = flags};
-    if (buf->data == NULL) {
-        piece->slice.off = off;
-        piece->slice.flags |= PX_SLICE_FILE | PX_SLICE_SHARED;
-    } else {
-        piece->slice.ptr = buf->data + off;
-    }
+    slice_make(&piece->slice, buf, off, len, flags);
     chain_push(chain, piece);
     return true;
 }
@@ -349,7 +336,7 @@ bool px_msg_take_payload(const struct px_msg *msg, struct px_chain *chain)
     for (uint32_t i = 0; i < b->n_slices; i++) {
         struct px_slice copy = b->slices[i];
         copy.flags |= shared ? PX_SLICE_SHARED : 0u;
-        buf_ref(copy.buf);
+        copy.buf->refs++;
         if (!chain_take_slice(env, &taken, &copy)) {
             buf_unref(copy.buf);
             px_chain_clear(&taken);
@@ -362,8 +349,6 @@ bool px_msg_take_payload(const struct px_msg *msg, struct px_chain *chain)
         }
         b->n_slices = 0;
         b->payload_len = 0;
-        b->slices = b->first_slices;
-        b->slices_cap = 2;
     }
     px_chain_join(chain, &taken);
     return true;

@@ -49,7 +49,7 @@ static uint32_t unused(const struct px_env *env)
 }
 
 /* Adds to what a mailbox has reserved and has outstanding. */
-static void account(struct px_env *env, uint32_t reserved, uint32_t outstanding)
+PX_APART void calls_account(struct px_env *env, uint32_t reserved, uint32_t outstanding)
 {
     env->kernel->calls_unused -= unused(env);
     env->count.calls_reserved += reserved;
@@ -65,13 +65,8 @@ bool calls_reserve(struct px_env *env, uint32_t n)
             return false;
         }
     }
-    account(env, n, 0);
+    calls_account(env, n, 0);
     return true;
-}
-
-void calls_unreserve(struct px_env *env, uint32_t n)
-{
-    account(env, 0u - n, 0);
 }
 
 struct px_call *call_get(struct px_kernel *k)
@@ -101,7 +96,7 @@ static void call_put(struct px_call *c)
     if (c->inbound) {
         link_forget_inbound(c);
     } else {
-        account(&k->mailboxes[c->asker], 0, 0u - 1u);
+        calls_account(&k->mailboxes[c->asker], 0, 0u - 1u);
     }
     no_deadline(c);
     c->used = false;
@@ -261,7 +256,7 @@ px_call_id px_call(struct px_env *env, px_addr to, uint16_t method, void *take_b
         msg_done(m);
         return call_without_entry(env, method, to, tag);
     }
-    account(env, 0, 1);
+    calls_account(env, 0, 1);
     c->asker = env->self;
     c->asker_tag = tag;
     c->method = method;

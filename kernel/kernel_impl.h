@@ -8,6 +8,9 @@
 #ifndef PX_KERNEL_IMPL_H
 #define PX_KERNEL_IMPL_H
 
+/* What is rare stays out of line, so that what every message goes through saves no registers. */
+#define PX_APART __attribute__((noinline))
+
 #include <px/assert.h>
 #include <px/kernel.h>
 #include <px/link.h>
@@ -40,6 +43,7 @@ enum {
     BLOCK_SPARE = 1,    /* the kernel's spare body */
     BLOCK_POISONED = 2, /* an arena request found no memory: sending loses it */
     BLOCK_SHARED = 4,   /* in more than one envelope: slices are shared and stay */
+    BLOCK_GROWN = 8,    /* has pieces of arena, or slices in its arena */
 };
 
 enum { N_BLOCK_CLASSES = 8, ARENA_MAX = 65536, SPARE_LEN = 73728 };
@@ -52,7 +56,7 @@ struct px_ext { /* one more piece of a block's arena */
 struct px_block {
     struct px_msg env; /* its own envelope */
     struct px_kernel *kernel;
-    uint32_t refs; /* envelopes that use it */
+    uint32_t refs; /* envelopes that use it; 1 in a free list */
     uint8_t class;
     uint8_t flags;
     uint8_t n_slices;
@@ -261,7 +265,6 @@ uint32_t chain_slices(const struct px_chain *chain);
 
 /* buf.c */
 void buf_unref(struct px_buf *buf);
-void buf_ref(struct px_buf *buf);
 void buf_disown(struct px_buf *buf);
 struct px_piece *piece_new(struct px_env *env);
 void piece_free(struct px_piece *piece);
@@ -288,7 +291,7 @@ bool call_answer(struct px_call *c, px_peer from, struct px_msg *m, enum px_stat
 void call_reset_asker(struct px_call *c, enum px_status reason);
 struct px_call *call_next(const struct px_kernel *k, uint32_t *cursor);
 bool calls_reserve(struct px_env *env, uint32_t n);
-void calls_unreserve(struct px_env *env, uint32_t n);
+void calls_account(struct px_env *env, uint32_t reserved, uint32_t outstanding);
 void call_free_chunks(struct px_kernel *k);
 void link_forget_inbound(struct px_call *c);
 
@@ -343,21 +346,44 @@ static inline void list_remove(struct px_want *node)
 
 /* ---- what every message goes through ---- */
 
-static inline void trace_message(struct px_kernel *k, const struct px_msg *m,
-                                 enum px_trace_outcome outcome)
+/* A slice with a reference of its own. */
+static inline void slice_make(struct px_slice *s, struct px_buf *buf, uint64_t off, uint32_t len,
+                              uint32_t flags)
+{
+    s->buf = buf;
+    s->len = len;
+    s->flags = flags;
+    if (buf->data == NULL) {
+        s->off = off;
+        s->flags = flags | PX_SLICE_FILE | PX_SLICE_SHARED;
+    } else {
+        s->ptr = buf->data + off;
+    }
+    buf->refs++;
+}
+
+static inline void trace_as(struct px_kernel *k, const struct px_msg *m, px_addr from, bool link,
+                            enum px_trace_outcome outcome, uint32_t bytes)
 {
     k->trace[k->trace_next++ & k->trace_mask] = (struct px_trace){
         .at_us = k->now_us,
         .about = m->call != 0 ? m->call : m->tag,
-        .bytes = m->block != NULL ? (uint32_t)m->block->payload_len : 0,
-        .from = PX_PEER_ADDR(m->from),
+        .bytes = bytes,
+        .from = from,
         .to = m->to,
         .method = m->method,
         .kind = m->kind,
         .status = (uint8_t)m->status,
         .outcome = (uint8_t)outcome,
-        .link = m->from >> ADDR_BITS != 0,
+        .link = link,
     };
+}
+
+static inline void trace_message(struct px_kernel *k, const struct px_msg *m,
+                                 enum px_trace_outcome outcome)
+{
+    uint32_t bytes = m->block != NULL ? (uint32_t)m->block->payload_len : 0;
+    trace_as(k, m, PX_PEER_ADDR(m->from), m->from >> ADDR_BITS != 0, outcome, bytes);
 }
 
 static inline void msg_address(struct px_msg *m, px_peer from, px_addr to, uint16_t method,
@@ -382,8 +408,10 @@ static inline void queue_push(struct px_kernel *k, struct px_msg *m)
 
 static inline void block_unref(struct px_block *b)
 {
-    if (--b->refs == 0) {
+    if (b->refs == 1) {
         block_free(b);
+    } else {
+        b->refs--;
     }
 }
 

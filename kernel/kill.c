@@ -25,9 +25,7 @@ void mailbox_reclaim(struct px_env *mb)
         mb->pools = pool->next;
         pool_free(pool);
     }
-    if (mb->service->calls_max > 0) {
-        calls_unreserve(mb, mb->service->calls_max);
-    }
+    calls_account(mb, 0u - mb->service->calls_max, 0);
     kernel_release(k, mb->state, mb->service->state_size);
     mb->state = NULL;
 }

@@ -7,11 +7,12 @@ static const uint32_t class_sizes[N_BLOCK_CLASSES] = {512,  1024,  2048,  4096,
 enum { CLASS_LARGEST = N_BLOCK_CLASSES - 1 };
 
 /* The sizes are powers of two but for the last. */
-static uint8_t class_for(size_t len)
+static inline uint8_t class_for(size_t len)
 {
     if (len <= 512) {
         return 0;
     }
+    PX_ASSERT(len <= SPARE_LEN);
     return len > 32768 ? CLASS_LARGEST : (uint8_t)(64 - 9 - __builtin_clzll(len - 1));
 }
 
@@ -22,13 +23,14 @@ static void block_setup(struct px_kernel *k, struct px_block *b, uint8_t class)
     b->env.block = b;
     b->env.body = (uint8_t *)b + BODY_OFFSET;
     b->kernel = k;
+    b->refs = 1;
     b->class = class;
     b->slices = b->first_slices;
     b->slices_cap = 2;
     b->lim = (uint8_t *)b + class_sizes[class];
 }
 
-static struct px_block *class_alloc(struct px_kernel *k, uint8_t class)
+static PX_APART struct px_block *class_alloc(struct px_kernel *k, uint8_t class)
 {
     struct px_block *b = k->free_blocks[class];
     if (b != NULL) {
@@ -64,11 +66,10 @@ void msg_free_lists(struct px_kernel *k)
 
 /* ---- making ---- */
 
-static struct px_block *block_new(struct px_env *env, size_t body_len, size_t arena_len)
+/* A block of a class; without memory the spare one. */
+static PX_APART struct px_block *block_get(struct px_kernel *k, uint8_t class)
 {
-    struct px_kernel *k = env->kernel;
-    PX_ASSERT(body_len + arena_len <= ARENA_MAX + 4096u);
-    struct px_block *b = class_alloc(k, class_for(BODY_OFFSET + body_len + 8 + arena_len));
+    struct px_block *b = class_alloc(k, class);
     if (b != NULL) {
         k->count.blocks++;
     } else {
@@ -76,7 +77,20 @@ static struct px_block *block_new(struct px_env *env, size_t body_len, size_t ar
         block_setup(k, b, CLASS_LARGEST);
         b->flags = BLOCK_SPARE;
     }
-    b->refs = 1;
+    return b;
+}
+
+static inline struct px_block *block_new(struct px_env *env, size_t body_len, size_t arena_len)
+{
+    struct px_kernel *k = env->kernel;
+    uint8_t class = class_for(BODY_OFFSET + body_len + 8 + arena_len);
+    struct px_block *b = k->free_blocks[class];
+    if (b != NULL) {
+        k->free_blocks[class] = b->next_free;
+        k->count.blocks++;
+    } else {
+        b = block_get(k, class);
+    }
     b->env.flags = 0;
     b->cur = (uint8_t *)b + BODY_OFFSET + ((body_len + 7) & ~(size_t)7);
     return b;
@@ -96,17 +110,18 @@ void *px_msg_new(struct px_env *env, const ProtobufCMessageDescriptor *type)
 }
 
 /* The arena is full: one more piece, or (without memory) the start of the spare body's. */
-static void arena_grow(struct px_block *b, size_t len)
+static PX_APART void arena_grow(struct px_block *b, size_t len)
 {
     struct px_kernel *k = b->kernel;
     PX_ASSERT(len <= ARENA_MAX);
-    if ((b->flags & (BLOCK_SPARE | BLOCK_POISONED)) == 0) {
+    if (!block_is_lost(b)) {
         uint8_t class = class_for(sizeof(struct px_ext) + len);
         struct px_ext *ext = (void *)class_alloc(k, class);
         if (ext != NULL) {
             ext->next = b->ext;
             ext->class = class;
             b->ext = ext;
+            b->flags |= BLOCK_GROWN;
             b->cur = (uint8_t *)(ext + 1);
             b->lim = (uint8_t *)ext + class_sizes[class];
             return;
@@ -150,17 +165,19 @@ void px_msg_put(void *body, ProtobufCBinaryData *ret, const void *data, size_t l
 }
 
 /* Drops what a block has beyond its fresh state. */
-static void block_clean(struct px_block *b)
+static PX_APART void block_clean(struct px_block *b)
 {
     for (uint32_t i = 0; i < b->n_slices; i++) {
         buf_unref(b->slices[i].buf);
     }
     b->n_slices = 0;
     b->payload_len = 0;
-    b->flags = 0;
-    b->slices = b->first_slices;
-    b->slices_cap = 2;
-    b->lim = (uint8_t *)b + class_sizes[b->class];
+    if (b->flags != 0) {
+        b->flags &= BLOCK_SPARE; /* which may be handed out again before it is given back */
+        b->slices = b->first_slices;
+        b->slices_cap = 2;
+        b->lim = (uint8_t *)b + class_sizes[b->class];
+    }
     while (b->ext != NULL) {
         struct px_ext *ext = b->ext;
         uint8_t class = (uint8_t)ext->class;
@@ -168,20 +185,20 @@ static void block_clean(struct px_block *b)
         block_setup(b->kernel, (void *)ext, class);
         class_free(b->kernel, (void *)ext, class);
     }
+    if (b->flags == 0) {
+        block_free(b);
+    }
 }
 
 /* The last reference is gone. */
 void block_free(struct px_block *b)
 {
-    if ((b->n_slices | b->flags) != 0 || b->ext != NULL) {
-        bool spare = (b->flags & BLOCK_SPARE) != 0;
+    if ((b->n_slices | b->flags) == 0) {
+        b->kernel->count.blocks--;
+        class_free(b->kernel, b, b->class);
+    } else {
         block_clean(b);
-        if (spare) {
-            return;
-        }
     }
-    b->kernel->count.blocks--;
-    class_free(b->kernel, b, b->class);
 }
 
 void px_msg_drop(void *take_body)
@@ -191,44 +208,25 @@ void px_msg_drop(void *take_body)
 
 /* ---- slices ---- */
 
-static struct px_slice *slice_room(struct px_block *b)
-{
-    if (b->n_slices == b->slices_cap) {
-        if (b->slices_cap == PX_SLICES_MAX) {
-            return NULL;
-        }
-        struct px_slice *more =
-            px_msg_alloc((uint8_t *)b + BODY_OFFSET, PX_SLICES_MAX * sizeof *more);
-        if (block_is_lost(b)) {
-            return NULL;
-        }
-        memcpy(more, b->slices, b->n_slices * sizeof *more);
-        b->slices = more;
-        b->slices_cap = PX_SLICES_MAX;
-    }
-    return &b->slices[b->n_slices++];
-}
+static bool attach_ref(void *body, struct px_buf *buf, uint64_t off, uint32_t len, uint32_t flags);
 
-/* Adds a slice whose reference the caller has counted. */
-static bool attach(struct px_block *b, struct px_buf *buf, uint64_t off, uint32_t len,
-                   uint32_t flags)
+/* The same with more slices than a block has of its own. */
+static PX_APART bool attach_grown(void *body, struct px_buf *buf, uint64_t off, uint32_t len,
+                                  uint32_t flags)
 {
-    PX_ASSERT(len >= 1 && (buf->data == NULL || (off <= buf->cap && len <= buf->cap - off)));
-    struct px_slice *s = slice_room(b);
-    if (s == NULL) {
+    struct px_block *b = block_of(body);
+    if (b->slices_cap == PX_SLICES_MAX) {
         return false;
     }
-    s->buf = buf;
-    s->len = len;
-    s->flags = flags;
-    if (buf->data == NULL) {
-        s->off = off;
-        s->flags |= PX_SLICE_FILE | PX_SLICE_SHARED;
-    } else {
-        s->ptr = buf->data + off;
+    struct px_slice *more = px_msg_alloc(body, PX_SLICES_MAX * sizeof *more);
+    if (block_is_lost(b)) {
+        return true;
     }
-    b->payload_len += len;
-    return true;
+    memcpy(more, b->slices, b->n_slices * sizeof *more);
+    b->slices = more;
+    b->slices_cap = PX_SLICES_MAX;
+    b->flags |= BLOCK_GROWN;
+    return attach_ref(body, buf, off, len, flags);
 }
 
 static bool attach_ref(void *body, struct px_buf *buf, uint64_t off, uint32_t len, uint32_t flags)
@@ -237,11 +235,13 @@ static bool attach_ref(void *body, struct px_buf *buf, uint64_t off, uint32_t le
     if (block_is_lost(b)) {
         return true;
     }
-    if (attach(b, buf, off, len, flags)) {
-        buf_ref(buf);
-        return true;
+    PX_ASSERT(len >= 1 && (buf->data == NULL || (off <= buf->cap && len <= buf->cap - off)));
+    if (b->n_slices == b->slices_cap) {
+        return attach_grown(body, buf, off, len, flags);
     }
-    return block_is_lost(b);
+    slice_make(&b->slices[b->n_slices++], buf, off, len, flags);
+    b->payload_len += len;
+    return true;
 }
 
 bool px_msg_attach(void *body, struct px_buf *buf, uint64_t off, uint32_t len)
@@ -299,11 +299,8 @@ struct px_msg *msg_bare(struct px_kernel *k, const struct px_msg *like)
     struct px_msg *m = k->free_bare;
     if (m != NULL) {
         k->free_bare = m->next;
-    } else {
-        m = kernel_alloc(k, sizeof *m);
-        if (m == NULL) {
-            return NULL;
-        }
+    } else if ((m = kernel_alloc(k, sizeof *m)) == NULL) {
+        return NULL;
     }
     *m = (struct px_msg){.body = like->body, .block = like->block, .flags = MSG_BARE};
     struct px_block *b = like->block;
@@ -431,6 +428,7 @@ enum px_err msg_unpack(struct px_env *env, const ProtobufCMessageDescriptor *typ
     struct px_block *b = block_new(env, type->sizeof_message, room);
     uint8_t *body = (uint8_t *)b + BODY_OFFSET;
     if (n_slices > b->slices_cap && !block_is_lost(b)) {
+        b->flags |= BLOCK_GROWN;
         b->slices = px_msg_alloc(body, PX_SLICES_MAX * sizeof *b->slices);
         b->slices_cap = PX_SLICES_MAX;
     }

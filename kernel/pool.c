@@ -4,13 +4,13 @@
 struct slot {
     px_handle handle; /* generation << 24 | index */
     px_peer owner;
-    uint32_t next_free; /* index + 1, or SLOT_USED */
+    uint32_t used;          /* 0, 1 */
+    struct slot *next_free; /* where its element will be */
 };
 
-enum { SLOT_HEAD = sizeof(struct slot), CHUNK_BYTES = 16384, INDEX_BITS = 24 };
-#define SLOT_USED UINT32_MAX
+enum { SLOT_HEAD = offsetof(struct slot, next_free), CHUNK_BYTES = 16384, INDEX_BITS = 24 };
 #define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
-#define GENERATION_MAX ((UINT64_C(1) << (64 - INDEX_BITS)) - 1)
+#define GENERATION_MAX (UINT64_MAX >> INDEX_BITS)
 
 static struct slot *slot_at(const struct px_pool *p, uint32_t index)
 {
@@ -28,10 +28,7 @@ enum px_err px_pool_init(struct px_pool *pool, struct px_env *env, size_t size, 
                          uint32_t calls_each)
 {
     PX_ASSERT(size > 0 && size < 1u << 20 && max >= 1 && max <= INDEX_MASK);
-    memset(pool, 0, sizeof *pool);
-    pool->env = env;
-    pool->max = max;
-    pool->calls_each = calls_each;
+    *pool = (struct px_pool){.env = env, .max = max, .calls_each = calls_each};
     pool->slot_size = (uint32_t)((size + SLOT_HEAD + 15) & ~(size_t)15);
     while ((2u << pool->slots_log2) * (size_t)pool->slot_size <= CHUNK_BYTES &&
            1u << pool->slots_log2 < max) {
@@ -67,16 +64,16 @@ static bool pool_grow(struct px_pool *p)
     for (uint32_t i = (uint32_t)slots; i-- > 0;) {
         struct slot *s = slot_at(p, first + i);
         s->handle = generation << INDEX_BITS | (first + i);
-        s->owner = 0;
-        s->next_free = p->free_head;
-        p->free_head = first + i + 1;
+        s->owner = s->used = 0;
+        s->next_free = p->free;
+        p->free = s;
     }
     return true;
 }
 
-static bool pool_ready(struct px_pool *p)
+static PX_APART bool pool_ready(struct px_pool *p)
 {
-    if (p->used == p->max || (p->free_head == 0 && !pool_grow(p))) {
+    if (p->used == p->max || (p->free == NULL && !pool_grow(p))) {
         return false;
     }
     return p->calls_each == 0 || calls_reserve(p->env, p->calls_each);
@@ -84,14 +81,13 @@ static bool pool_ready(struct px_pool *p)
 
 void *px_pool_get(struct px_pool *pool)
 {
-    bool easy = pool->free_head != 0 && pool->calls_each == 0 && pool->used < pool->max;
+    bool easy = pool->free != NULL && pool->calls_each == 0 && pool->used < pool->max;
     if (!easy && !pool_ready(pool)) {
         return NULL;
     }
-    struct slot *s = slot_at(pool, pool->free_head - 1);
-    pool->free_head = s->next_free;
-    s->next_free = SLOT_USED;
-    s->owner = 0;
+    struct slot *s = pool->free;
+    pool->free = s->next_free;
+    s->used = 1;
     pool->used++;
     return memset((uint8_t *)s + SLOT_HEAD, 0, pool->slot_size - SLOT_HEAD);
 }
@@ -102,23 +98,20 @@ void px_pool_put(struct px_pool *pool, void *take_elem)
         return;
     }
     struct slot *s = slot_of(take_elem);
-    PX_ASSERT(s->next_free == SLOT_USED);
-    uint32_t index = (uint32_t)(s->handle & INDEX_MASK);
-    s->owner = 0;
+    PX_ASSERT(s->used != 0);
+    s->owner = s->used = 0;
+    s->handle += UINT64_C(1) << INDEX_BITS;
     pool->used--;
-    if (pool->calls_each > 0) {
-        calls_unreserve(pool->env, pool->calls_each);
-    }
-    if (s->handle >> INDEX_BITS == GENERATION_MAX) {
+    if (s->handle <= INDEX_MASK) { /* the generation is 0 again: never handed out any more */
         pool->retired++;
         pool->max--;
-        s->handle = index;
-        s->next_free = 0;
-        return;
+    } else {
+        s->next_free = pool->free;
+        pool->free = s;
     }
-    s->handle += UINT64_C(1) << INDEX_BITS;
-    s->next_free = pool->free_head;
-    pool->free_head = index + 1;
+    if (pool->calls_each > 0) {
+        calls_account(pool->env, 0u - pool->calls_each, 0);
+    }
 }
 
 px_handle px_handle_of(const struct px_pool *pool, const void *elem)
@@ -147,7 +140,7 @@ static struct slot *slot_find(const struct px_pool *pool, px_handle handle)
         return NULL;
     }
     struct slot *s = slot_at(pool, index);
-    return s->handle == handle && s->next_free == SLOT_USED ? s : NULL;
+    return s->handle == handle && s->used != 0 ? s : NULL;
 }
 
 void *px_pool_own(const struct px_pool *pool, px_handle handle)
@@ -172,7 +165,7 @@ void *px_pool_next(const struct px_pool *pool, const void *elem)
     uint32_t index = elem == NULL ? 0 : (uint32_t)(slot_of(elem)->handle & INDEX_MASK) + 1;
     for (; index < pool->n_chunks << pool->slots_log2; index++) {
         struct slot *s = slot_at(pool, index);
-        if (s->next_free == SLOT_USED) {
+        if (s->used != 0) {
             return (uint8_t *)s + SLOT_HEAD;
         }
     }
@@ -182,9 +175,7 @@ void *px_pool_next(const struct px_pool *pool, const void *elem)
 void pool_free(struct px_pool *pool)
 {
     struct px_env *env = pool->env;
-    if (pool->calls_each > 0) {
-        calls_unreserve(env, pool->calls_each * pool->used);
-    }
+    calls_account(env, 0u - pool->calls_each * pool->used, 0);
     for (uint32_t i = 0; i < pool->n_chunks; i++) {
         kernel_release(env->kernel, pool->chunks[i],
                        ((size_t)1 << pool->slots_log2) * pool->slot_size);

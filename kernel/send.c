@@ -58,7 +58,7 @@ bool send_tell_lost(struct px_env *from, struct px_msg *m)
     return false;
 }
 
-static bool refuse(struct px_env *env, struct px_msg *m, enum px_trace_outcome outcome)
+static PX_APART bool refuse(struct px_env *env, struct px_msg *m, enum px_trace_outcome outcome)
 {
     if (outcome == PX_TRACE_DENIED) {
         env->kernel->count.denied++;
@@ -70,27 +70,31 @@ static bool refuse(struct px_env *env, struct px_msg *m, enum px_trace_outcome o
     return false;
 }
 
-static bool send_envelope(struct px_env *env, struct px_msg *m, px_addr to, uint16_t method,
-                          px_handle tag)
+static inline bool send_envelope(struct px_env *env, struct px_msg *m, struct px_block *b,
+                                 px_addr to, uint16_t method, px_handle tag)
 {
     struct px_kernel *k = env->kernel;
+    uint32_t slot = k->slot_of[method >> 8], index = method & 0xffu;
     msg_address(m, PX_PEER_LOCAL(env->self), to, method, PX_KIND_ONEWAY, tag, 0);
-    if (to > k->n_mailboxes || (env->caps[to] >> k->slot_of[method >> 8] & 1u) == 0) {
+    if (to > k->n_mailboxes || (env->caps[to] >> slot & 1u) == 0) {
         return refuse(env, m, PX_TRACE_DENIED);
     }
-    const struct method *info = kernel_method(k, method);
-    PX_ASSERT(info != NULL && info->shape == PX_ONEWAY &&
-              info->input == ((const ProtobufCMessage *)m->body)->descriptor);
-    if (block_is_lost(m->block) || k->count.queued >= k->config.queue_max) {
+    const struct contract_slot *c = &k->contracts[slot];
+    const ProtobufCMessage *body = (const void *)((const uint8_t *)b + BODY_OFFSET);
+    PX_ASSERT(index < c->n_methods && c->methods[index].shape == PX_ONEWAY &&
+              c->methods[index].input == body->descriptor);
+    if (block_is_lost(b) || k->count.queued >= k->config.queue_max) {
         return refuse(env, m, PX_TRACE_LOST);
     }
-    queue_traced(k, m);
+    trace_as(k, m, env->self, false, PX_TRACE_QUEUED, (uint32_t)b->payload_len);
+    queue_push(k, m);
     return true;
 }
 
 bool px_send(struct px_env *env, px_addr to, uint16_t method, void *take_body, px_handle tag)
 {
-    return send_envelope(env, &block_of(take_body)->env, to, method, tag);
+    struct px_block *b = block_of(take_body);
+    return send_envelope(env, &b->env, b, to, method, tag);
 }
 
 bool px_send_shared(struct px_env *env, px_addr to, uint16_t method, const struct px_msg *msg,
@@ -102,5 +106,5 @@ bool px_send_shared(struct px_env *env, px_addr to, uint16_t method, const struc
             .from = PX_PEER_LOCAL(env->self), .to = to, .method = method, .tag = tag};
         return send_tell_lost(env, &lost);
     }
-    return send_envelope(env, m, to, method, tag);
+    return send_envelope(env, m, m->block, to, method, tag);
 }

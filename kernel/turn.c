@@ -34,7 +34,7 @@ static void forward(struct px_kernel *k, struct px_env *mb, struct px_msg *m)
 }
 
 /* Nobody handles this method. */
-static void run_nothing(struct px_kernel *k, struct px_env *mb, const struct px_msg *m)
+static PX_APART void run_nothing(struct px_kernel *k, struct px_env *mb, const struct px_msg *m)
 {
     trace_message(k, m, PX_TRACE_NOBODY);
     if (m->kind == PX_KIND_CALL) {
@@ -42,7 +42,7 @@ static void run_nothing(struct px_kernel *k, struct px_env *mb, const struct px_
     }
 }
 
-static void run_handler(struct px_kernel *k, struct px_env *mb, const struct px_msg *m)
+static inline void run_handler(struct px_kernel *k, struct px_env *mb, const struct px_msg *m)
 {
     const px_handler_fn *fns = mb->handlers[k->slot_of[m->method >> 8]];
     px_handler_fn fn = fns == NULL ? NULL : fns[m->method & 0xffu];
@@ -89,8 +89,6 @@ static void run_rare(struct px_kernel *k, struct px_env *mb, const struct px_msg
         if (s->lost != NULL) {
             s->lost(mb->state, m->from, m->tag);
         }
-        break;
-    default:
         break;
     }
 }
@@ -177,7 +175,7 @@ static void finish_embedded(struct px_kernel *k, struct px_msg *m)
     }
 }
 
-static void deliver_other(struct px_kernel *k, struct px_msg *m)
+static PX_APART void deliver_other(struct px_kernel *k, struct px_msg *m)
 {
     m->flags |= MSG_BORROWED;
     hand_over(k, &k->mailboxes[m->to], m);
@@ -244,13 +242,22 @@ void px_want_cancel(struct px_env *env, struct px_want *want)
     env->kernel->n_wants--;
 }
 
+static bool takes_more(const struct px_kernel *k)
+{
+    return k->world.more != NULL && k->world.more(k->world.ctx);
+}
+
 /* One pass from the highest rank down; what is wished during a rank's own pass waits for the next
  * turn. */
 static void flush(struct px_kernel *k)
 {
     uint32_t rank = UINT32_MAX, budget = 0;
+    bool more = takes_more(k);
     for (uint32_t i = 0; i < k->n_flush_order && k->n_wants > 0; i++) {
         struct px_env *mb = &k->mailboxes[k->flush_order[i]];
+        if (mb->rank == 0 && more) {
+            break; /* what one wait has found goes out together */
+        }
         if (mb->rank != rank) {
             rank = mb->rank;
             budget = k->config.flush_max;
@@ -279,8 +286,7 @@ static void flush(struct px_kernel *k)
 
 static bool has_work(const struct px_kernel *k)
 {
-    return k->queue_first != NULL || k->n_wants > 0 ||
-           (k->world.more != NULL && k->world.more(k->world.ctx)) ||
+    return k->queue_first != NULL || k->n_wants > 0 || takes_more(k) ||
            atomic_load_explicit(&k->posts, memory_order_relaxed) != NULL;
 }
 

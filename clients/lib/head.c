@@ -61,13 +61,14 @@ struct px_text px_request_param(struct px_request request, const char *name)
 {
     const struct request *r = request_of(request);
     const Http__Request *head = head_of(r);
-    if (head == NULL || r->route == NULL) {
+    if (head == NULL || r->match.route == NULL) {
         return nothing;
     }
     struct px_text path = path_of(r, head);
-    for (uint32_t i = 0; i < r->n_params && i < r->route->n_names; i++) {
-        if (strcmp(r->route->names[i], name) == 0) {
-            return (struct px_text){path.ptr + r->params[i].off, r->params[i].len};
+    for (uint32_t i = 0; i < r->match.n_params && i < r->match.route->n_names; i++) {
+        if (strcmp(r->match.route->names[i], name) == 0) {
+            struct route_part part = r->match.params[i];
+            return (struct px_text){path.ptr + part.off, part.len};
         }
     }
     return nothing;

@@ -130,7 +130,6 @@ struct request {
     px_handle requester;      /* the engine's */
     const struct px_request_events *events;
     void *arg;
-    const struct route *route;
     struct px_buf *path_buf;           /* the path, if it had to be normalised */
     const struct px_msg *trailers;     /* held; of the request */
     const struct px_msg *trailers_out; /* sealed; of the response, behind `out` */
@@ -145,10 +144,10 @@ struct request {
     struct px_credit_in in_credit;
     uint32_t state, in_max, fields_len;
     px_addr engine;
-    uint16_t path_len, n_params;
+    uint16_t path_len;
     bool held, announced, is_head, has_left, in_open, in_reading, fin_told, reading_file,
         told_to_wait;
-    struct route_part params[ROUTE_PARAMS_MAX];
+    struct route_match match;
 };
 
 enum request_state { WAITING, OPENING, SENDING, FINISHING, ANSWERED, ENDED, N_STATES };

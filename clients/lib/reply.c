@@ -128,7 +128,7 @@ static enum px_err respond_whole(struct request *r, Http__Response *m, struct px
 {
     bool no_body = r->is_head || len == 0;
     uint32_t now = len > RESPOND_FREE_MAX ? RESPOND_FREE_MAX : (uint32_t)len;
-    m->has_length = !status_is_bare(m->status);
+    m->has_length = len > 0 || !status_is_bare(m->status);
     m->length = len;
     m->fin = no_body || len == now;
     if (!m->fin &&

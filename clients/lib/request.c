@@ -158,19 +158,8 @@ static void request_flush(struct later *later)
 
 /* ---- the beginning ---- */
 
-/* What matched is copied: later requests search anew. */
-static void request_dispatch(struct request *r, const struct route_match *match)
-{
-    r->route = match->route;
-    r->n_params = (uint16_t)match->n_params;
-    for (uint32_t i = 0; i < match->n_params; i++) {
-        r->params[i] = match->params[i];
-    }
-    match->route->fn(request_handle(r), match->route->arg);
-}
-
 /* No route: 404, or 405 and OPTIONS with Allow. */
-static void request_refuse(struct request *r, struct px_text path, struct px_text method)
+static LIB_APART void request_refuse(struct request *r, struct px_text path, struct px_text method)
 {
     char allow[ROUTE_ALLOW_MAX];
     bool is_options = method.len == 7 && memcmp(method.ptr, "OPTIONS", 7) == 0;
@@ -183,30 +172,29 @@ static void request_refuse(struct request *r, struct px_text path, struct px_tex
     }
 }
 
-/* Normalises the path into a buffer of its own. False: it was answered instead. */
-static bool path_prepare(struct request *r, struct px_text *path)
+/* The path normalised in a buffer of its own. Nothing: it was answered instead. */
+static LIB_APART struct px_text path_prepare(struct request *r, struct px_text path)
 {
+    const struct px_text nothing = {NULL, 0};
     size_t len = 0;
-    r->path_buf = px_buf_new(r->app->env, path->len);
+    r->path_buf = px_buf_new(r->app->env, path.len);
     if (r->path_buf == NULL) {
         reply_simple(r, 503, "503 Service Unavailable\n");
-        return false;
+        return nothing;
     }
     char *mem = (char *)px_buf_data(r->path_buf);
-    if (!path_normalise(*path, mem, &len)) {
+    if (!path_normalise(path, mem, &len)) {
         px_count(r->app->env, COUNT_BAD_PATH, 1);
         reply_simple(r, 400, "400 Bad Request\n");
-        return false;
+        return nothing;
     }
-    *path = (struct px_text){mem, len};
-    return true;
+    return (struct px_text){mem, len};
 }
 
 static void request_begin(struct request *r, const Http__Request *head)
 {
     struct px_text method = {(const char *)head->method.data, head->method.len};
     struct px_text target = {(const char *)head->path.data, head->path.len}, path, query;
-    struct route_match match;
 
     if (target.len == 1 &&
         target.ptr[0] == '*') { /* RFC 9110 7.1: OPTIONS about the server as a whole */
@@ -218,12 +206,15 @@ static void request_begin(struct request *r, const Http__Request *head)
         reply_simple(r, target.len == 0 ? 400 : 414, "The target is empty or too long\n");
         return;
     }
-    if (!path_is_plain(path) && !path_prepare(r, &path)) {
-        return;
+    if (!path_is_plain(path)) {
+        path = path_prepare(r, path);
+        if (path.ptr == NULL) {
+            return;
+        }
     }
     r->path_len = (uint16_t)path.len;
-    if (route_find(&r->app->server->routes, method, path, &match)) {
-        request_dispatch(r, &match);
+    if (route_find(&r->app->server->routes, method, path, &r->match)) {
+        r->match.route->fn(request_handle(r), r->match.route->arg);
     } else {
         request_refuse(r, path, method);
     }
@@ -231,7 +222,8 @@ static void request_begin(struct request *r, const Http__Request *head)
 
 /* Every slot is taken: answered in the name of one that all refusals share, and that takes no
  * notice of Ended. */
-static void request_busy(struct app *app, const struct px_msg *msg, const Http__Request *head)
+static LIB_APART void request_busy(struct app *app, const struct px_msg *msg,
+                                   const Http__Request *head)
 {
     Http__Response *m = px_msg_new(app->env, &http__response__descriptor);
     m->responder = px_pool_issue(&app->nobody, app->refuser, msg->from);

@@ -40,7 +40,8 @@ static struct route_node *node_new(enum segment kind, const char *text, size_t l
 static bool node_is(const struct route_node *node, enum segment kind, const char *text, size_t len)
 {
     return node->kind == kind &&
-           (kind != LITERAL || (node->len == len && memcmp(node->text, text, len) == 0));
+           (kind != LITERAL ||
+            (node->len == len && (len == 0 || memcmp(node->text, text, len) == 0)));
 }
 
 /* The child for a segment, made if need be. NULL: no memory. */
@@ -199,15 +200,13 @@ static bool method_is(const struct route *route, struct px_text method)
     return route->method_len == method.len && memcmp(route->method, method.ptr, method.len) == 0;
 }
 
-/* The route of a node for a method: that method, GET for HEAD, any. */
-static const struct route *node_route(const struct route_node *node, struct px_text method)
+/* The route of a node that no route names the method of: GET for HEAD, any. */
+static LIB_APART const struct route *node_route_wide(const struct route_node *node,
+                                                     struct px_text method)
 {
     const struct route *get = NULL, *any = NULL;
     bool is_head = method.len == 4 && memcmp(method.ptr, "HEAD", 4) == 0;
     for (const struct route *route = node->routes; route != NULL; route = route->next) {
-        if (method_is(route, method)) {
-            return route;
-        }
         if (is_head && strcmp(route->method, "GET") == 0) {
             get = route;
         }
@@ -218,19 +217,34 @@ static const struct route *node_route(const struct route_node *node, struct px_t
     return get != NULL ? get : any;
 }
 
+/* The route of a node for a method: that method, GET for HEAD, any. */
+static const struct route *node_route(const struct route_node *node, struct px_text method)
+{
+    const struct route *route = node->routes;
+    while (route != NULL && !method_is(route, method)) {
+        route = route->next;
+    }
+    return route != NULL ? route : node_route_wide(node, method);
+}
+
+static LIB_APART void allow_add_all(char *allow, const struct route_node *node)
+{
+    for (const struct route *route = node->routes; route != NULL; route = route->next) {
+        allow_add(allow, route->method);
+        if (strcmp(route->method, "GET") == 0) {
+            allow_add(allow, "HEAD");
+        }
+    }
+}
+
 /* A pattern ends here and the path too. True: the search is over. */
 static bool search_arrived(struct search *s, const struct route_node *node)
 {
     if (s->match == NULL) {
-        for (const struct route *route = node->routes; route != NULL; route = route->next) {
-            allow_add(s->allow, route->method);
-            if (strcmp(route->method, "GET") == 0) {
-                allow_add(s->allow, "HEAD");
-            }
-        }
+        allow_add_all(s->allow, node);
         return false;
     }
-    s->match->route = node->routes == NULL ? NULL : node_route(node, s->method);
+    s->match->route = node_route(node, s->method);
     s->match->n_params = s->n_params;
     return s->match->route != NULL;
 }
@@ -247,7 +261,7 @@ static void search_param(struct search *s, size_t from, size_t to)
 static bool search_below(struct search *s, const struct route_node *node, size_t at)
 {
     const char *start = s->path.ptr + at;
-    const char *slash = memchr(start, '/', s->path.len - at);
+    const char *slash = at == s->path.len ? NULL : memchr(start, '/', s->path.len - at);
     size_t end = slash == NULL ? s->path.len : (size_t)(slash - s->path.ptr);
 
     for (const struct route_node *child = node->child; child != NULL; child = child->sibling) {

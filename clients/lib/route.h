@@ -5,6 +5,9 @@
 
 #include "plexus.h"
 
+/* What is rare stays out of line, so that what every request goes through stays short. */
+#define LIB_APART __attribute__((noinline))
+
 enum {
     ROUTE_PATTERN_MAX = 1024, /* bytes */
     ROUTE_SEGMENTS_MAX = 32,

@@ -21,8 +21,8 @@ struct px_pool {
     uint32_t slot_size, slots_log2; /* bytes a slot, slots a chunk */
     uint32_t n_chunks, chunks_max;
     uint32_t max, used, retired;
-    uint32_t free_head; /* index + 1 of a free slot; 0: none */
     uint32_t calls_each;
+    void *free; /* the first free slot */
 };
 
 /* Elements of `size` bytes, at most `max` (1..2^24-1) at a time; each may have `calls_each` calls
