@@ -230,14 +230,17 @@ void h1_chunk_put_tail(struct px_bytes_out *out)
 bool h1_chunk_put_last(struct px_bytes_out *out, struct px_span trailers,
                        const struct h1_scan *scan)
 {
-    struct px_bytes_out whole = px_bytes_out_of(out->ptr, px_bytes_out_room(out));
-    uint64_t seen = 0;
-    px_bytes_put(&whole, "0\r\n", 3);
-    bool ok = h1_lines_put(&whole, trailers, scan, 0, H1_FIELD_NO_TRAILER, &seen);
-    px_bytes_put(&whole, "\r\n", 2);
-    if (!ok || whole.overflow) {
+    struct h1_lines lines = {.scan = scan, .refuse = H1_FIELD_NO_TRAILER};
+    if (px_bytes_out_room(out) < trailers.len + 5) {
         return false;
     }
-    out->ptr = whole.ptr;
+    uint8_t *at = out->ptr;
+    memcpy(at, "0\r\n", 3);
+    at = h1_lines_write(at + 3, trailers, &lines);
+    if (at == NULL) {
+        return false;
+    }
+    memcpy(at, "\r\n", 2);
+    out->ptr = at + 2;
     return true;
 }

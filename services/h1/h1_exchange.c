@@ -53,7 +53,7 @@ static void ended_send(struct h1 *h1, const struct h1_exch *x, enum px_status st
     (void)px_send(h1->env, h1->app, RESPONDER_ENDED, m, x->responder); /* lost: it is told */
 }
 
-static void held_release(struct h1_exch *x)
+H1_RARE static void held_release(struct h1_exch *x)
 {
     if (x->respond != NULL) {
         px_msg_release(x->respond);
@@ -65,23 +65,34 @@ static void held_release(struct h1_exch *x)
     }
 }
 
-/* Ends the application's side; `x` is unlinked. If the application cannot be told yet, `x` waits
- * for that. */
-static void exch_detach(struct h1 *h1, struct h1_exch *x, enum px_status reason)
+/* Ends the application's side of what it has not spoken about: if it will, `x` waits for that. */
+H1_RARE static void exch_orphan(struct h1 *h1, struct h1_exch *x)
 {
-    held_release(x);
-    if (x->responder != 0) {
-        ended_send(h1, x, reason);
-    } else if (px_pool_owner(&h1->exchs, x) != 0 && !x->heard) {
+    if (px_pool_owner(&h1->exchs, x) != 0 && !x->heard) {
         x->conn = NULL;
         x->next = NULL;
+    } else {
+        px_pool_put(&h1->exchs, x);
+    }
+}
+
+/* Ends the application's side; `x` is unlinked. If the application cannot be told yet, `x` waits
+ * for that. */
+static inline void exch_detach(struct h1 *h1, struct h1_exch *x, enum px_status reason)
+{
+    if (x->respond != NULL || x->trailers != NULL) {
+        held_release(x);
+    }
+    if (x->responder == 0) {
+        exch_orphan(h1, x);
         return;
     }
+    ended_send(h1, x, reason);
     px_pool_put(&h1->exchs, x);
 }
 
 /* The first message about an exchange whose client has left. */
-static void orphan_end(struct h1 *h1, struct h1_exch *x)
+H1_RARE static void orphan_end(struct h1 *h1, struct h1_exch *x)
 {
     if (x->responder != 0) {
         ended_send(h1, x, PX_RESET);
@@ -320,7 +331,7 @@ void h1_exch_weigh(struct h1_conn *c, struct h1_exch *x, const struct h1_payload
 /* A message about an exchange that is not there. Its sender may never have heard the end (it got
  * the request from an earlier life of its own), so it is told; whoever has heard it knows the
  * handle no more. */
-static void stranger_end(struct h1 *h1, const struct px_msg *msg, px_handle responder)
+H1_RARE static void stranger_end(struct h1 *h1, const struct px_msg *msg, px_handle responder)
 {
     if (responder != 0) {
         Http__EndedExchange *m = px_msg_new(h1->env, &http__ended_exchange__descriptor);
@@ -331,7 +342,7 @@ static void stranger_end(struct h1 *h1, const struct px_msg *msg, px_handle resp
 
 /* The exchange a message is about, if it has a client. The first message tells the application's
  * handle. */
-static struct h1_exch *exch_at(struct h1 *h1, const struct px_msg *msg, px_handle responder)
+static inline struct h1_exch *exch_at(struct h1 *h1, const struct px_msg *msg, px_handle responder)
 {
     struct h1_exch *x = px_pool_at(&h1->exchs, msg);
     if (x == NULL) {
@@ -351,7 +362,8 @@ static struct h1_exch *exch_at(struct h1 *h1, const struct px_msg *msg, px_handl
 
 /* A Respond that is not all of the answer, or more than is free: false, it goes beyond its credit.
  */
-static bool respond_charge(struct h1_conn *c, struct h1_exch *x, uint64_t len)
+__attribute__((noinline)) static bool respond_charge(struct h1_conn *c, struct h1_exch *x,
+                                                     uint64_t len)
 {
     if (x->credit_given) {
         (void)px_credit_open(&x->credit, H1_RESPONSE_WINDOW);

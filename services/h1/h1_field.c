@@ -106,7 +106,7 @@ static inline bool name_equal(const uint8_t *text, const char *name, size_t len)
 }
 
 /* The kind of a name that has the length and the place of a known one, but is another. */
-static struct h1_field_kind kind_of_stranger(const struct known *k, const uint8_t *name)
+H1_RARE static struct h1_field_kind kind_of_stranger(const struct known *k, const uint8_t *name)
 {
     const struct h1_field_kind other = {0, H1_FIELD_OTHER, false};
     struct h1_field_kind twin = k->kind;
@@ -350,63 +350,42 @@ bool h1_equal_nocase(struct px_span text, struct px_span lower)
 
 /* ---- writing ---- */
 
-/* What may become of the fields of a list, and what became of them. */
-struct line_rules {
-    const struct h1_scan *scan;
-    const uint8_t *list_end;
-    uint64_t seen;
-    uint8_t drop;
-    uint8_t refuse;
-};
-
-/* Write one line at `at`, unless `drop` says otherwise. Returns the place behind it, or NULL when
- * it must not be sent or does not fit. */
-static inline uint8_t *line_write(struct line_rules *rules, uint8_t *at, const uint8_t *end,
-                                  struct px_span name, struct px_span value)
+/* An entry of a list whose lengths take more than one byte each; or a fault. */
+H1_RARE static struct px_bytes long_next(struct px_bytes in, struct px_header *ret_header)
 {
-    size_t room = (size_t)(end - at);
-    if (name.len + value.len + 4 > room) {
-        return NULL;
+    if (!px_header_list_next(&in, ret_header)) {
+        px_bytes_fail(&in);
     }
-    /* A tag or the end of the list is behind the name, and neither is part of a token; so the scan
-     * may look further, at a whole block, and still stop where the name ends. */
-    size_t left = (size_t)(rules->list_end - name.ptr);
-    if (rules->scan->name(at, name.ptr, left < room ? left : room) != name.len ||
-        (value.len > 0 && rules->scan->value(value.ptr, value.len) != value.len)) {
-        return NULL;
-    }
-    /* lists have no empty name */
-    struct h1_field_kind kind = h1_field_kind_of(px_span_of(at, name.len));
-    if ((kind.flags & (rules->refuse | rules->drop)) != 0) {
-        return (kind.flags & rules->refuse) != 0 ? NULL : at;
-    }
-    rules->seen |= (uint64_t)1 << kind.id;
-    at += name.len;
-    memcpy(at, ": ", 2);
-    px_copy_short(at + 2, value.ptr, value.len);
-    at += 2 + value.len;
-    memcpy(at, "\r\n", 2);
-    return at + 2;
+    return in;
 }
 
-bool h1_lines_put(struct px_bytes_out *out, struct px_span list, const struct h1_scan *scan,
-                  uint8_t drop, uint8_t refuse_flags, uint64_t *seen)
+uint8_t *h1_lines_write(uint8_t *at, struct px_span list, struct h1_lines *lines)
 {
+    const struct h1_scan *scan = lines->scan;
     struct px_bytes in = px_bytes_of_span(list);
-    struct line_rules rules = {
-        .scan = scan, .list_end = in.end, .drop = drop, .refuse = refuse_flags};
-    struct px_header header;
-    uint8_t *at = out->ptr;
-    while (px_header_list_next(&in, &header)) {
-        at = line_write(&rules, at, out->end, header.name, header.value);
-        if (at == NULL) {
-            return false;
+    while (in.ptr != in.end) {
+        struct px_header header;
+        if (!px_header_list_next_small(&in, &header)) {
+            struct px_header other;
+            in = long_next(in, &other);
+            if (in.failed) {
+                return NULL;
+            }
+            header = other;
+        }
+        size_t name_len = header.name.len;
+        if (!scan->put(at, header.name.ptr, name_len, header.value.ptr, header.value.len)) {
+            return NULL;
+        }
+        /* lists have no empty name */
+        struct h1_field_kind kind = h1_field_kind_of(px_span_of(at, name_len));
+        if ((kind.flags & lines->refuse) != 0) {
+            return NULL;
+        }
+        if ((kind.flags & lines->drop) == 0) { /* or the next one is written over it */
+            lines->seen |= (uint64_t)1 << kind.id;
+            at += name_len + header.value.len + 4;
         }
     }
-    if (in.failed) {
-        return false;
-    }
-    out->ptr = at;
-    *seen |= rules.seen;
-    return true;
+    return at;
 }

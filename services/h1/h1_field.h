@@ -254,14 +254,19 @@ bool h1_resume_ready(struct h1_resume *resume, const struct px_bytes *in,
  * request line. */
 void h1_resume_at(struct h1_resume *resume, size_t line, const struct h1_section *section);
 
-/* Append the lines of a serialized HeaderList, "name: value" CR LF, names in lower case. Fields
- * with a flag of `drop` are left out, one with a flag of `refuse` spoils the list. False, and
- * nothing written, when the list is spoiled, malformed, holds a name that is no token or a control
- * byte, or does not fit: the lines take at most as much room as the list. 1 << id of the known
- * fields written is added to `seen`. */
-PX_MUST_USE bool h1_lines_put(struct px_bytes_out *out, struct px_span list,
-                              const struct h1_scan *scan, uint8_t drop, uint8_t refuse,
-                              uint64_t *seen);
+/* What may become of the fields of a list, and what became of them. */
+struct h1_lines {
+    const struct h1_scan *scan;
+    uint64_t seen;  /* 1 << id of the known fields written is added */
+    uint8_t drop;   /* fields with one of these flags are left out */
+    uint8_t refuse; /* one of these spoils the list */
+};
+
+/* Write the lines of a serialized HeaderList, "name: value" CR LF, names in lower case, at `at`,
+ * where there is as much room as the list has bytes: no line is longer than its entry. Returns the
+ * place behind them; NULL, and scratch there, when the list is spoiled, malformed, holds a name
+ * that is no token or a control byte. */
+PX_MUST_USE uint8_t *h1_lines_write(uint8_t *at, struct px_span list, struct h1_lines *lines);
 
 /* Take the next element of a comma-separated list of tokens; '/' is part of an element. Empty
  * elements are passed over. False at the end, and when something else stands there: then

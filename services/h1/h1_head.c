@@ -12,7 +12,6 @@
 
 enum {
     LENGTH_DIGITS_MAX = 19, /* 10^19 - 1 fits 64 bits */
-    PORT_DIGITS_MAX = 5,
     PORT_MAX = 65535,
     NOMINATED_MAX = 16, /* fields that Connection fields name; 431 */
     VERSION_LEN = 8
@@ -113,7 +112,7 @@ static size_t reg_name_len(struct px_span text)
 static bool port_is_valid(struct px_span text, bool needs_port)
 {
     unsigned port = 0;
-    if (text.len > PORT_DIGITS_MAX + 1 || text.ptr[0] != ':') {
+    if (text.len > H1_PORT_DIGITS_MAX + 1 || text.ptr[0] != ':') {
         return false;
     }
     const uint8_t *end = text.ptr + text.len;
@@ -127,8 +126,15 @@ static bool port_is_valid(struct px_span text, bool needs_port)
     return port <= PORT_MAX && (!needs_port || text.len > 1);
 }
 
+/* Are these five digits a port? */
+static inline bool digits_are_port(const uint8_t *at)
+{
+    unsigned value = (((at[0] * 10u + at[1]) * 10u + at[2]) * 10u + at[3]) * 10u + at[4];
+    return value - '0' * 11111u <= PORT_MAX;
+}
+
 /* host [":" port]; no user information, host not empty (RFC 9110 4.2.1). */
-static bool authority_is_valid(struct px_span authority, bool needs_port)
+H1_RARE static bool authority_is_valid(struct px_span authority, bool needs_port)
 {
     bool literal = authority.len > 0 && authority.ptr[0] == '[';
     size_t at = literal ? ip_literal_len(authority) : reg_name_len(authority);
@@ -346,11 +352,8 @@ static bool usual_line_take(struct reader *r)
     return true;
 }
 
-static enum px_parse request_line_take(struct reader *r)
+H1_RARE static enum px_parse any_line_take(struct reader *r)
 {
-    if (usual_line_take(r)) {
-        return PX_PARSE_DONE;
-    }
     bool first = true;
     if (px_bytes_peek(&r->in, 0) == '\r') { /* RFC 9112 2.2: one empty line is forgiven */
         enum px_parse p = h1_line_end_take(&r->in, &r->head->refusal);
@@ -396,8 +399,9 @@ static enum px_parse request_line_take(struct reader *r)
 static enum px_parse host_apply(struct reader *r, struct px_span value)
 {
     size_t len = r->limits->scan->host(value.ptr, value.len);
-    struct px_span rest = px_span_of(value.ptr + len, value.len - len);
-    bool usual = len > 0 && (rest.len == 0 || port_is_valid(rest, false));
+    /* a colon and less than five digits are always good */
+    bool usual =
+        len > 0 && (value.len - len <= H1_PORT_DIGITS_MAX || digits_are_port(value.ptr + len + 1));
     if (!usual && !authority_is_valid(value, false)) {
         return refuse(r, BAD, "malformed Host");
     }
@@ -529,7 +533,8 @@ static void te_apply(struct reader *r, struct px_span value)
     }
 }
 
-static enum px_parse field_apply(struct reader *r, const struct h1_field *field)
+__attribute__((noinline)) static enum px_parse field_apply(struct reader *r,
+                                                           const struct h1_field *field)
 {
     switch (field->kind.id) {
     case H1_FIELD_CONTENT_LENGTH:
@@ -599,7 +604,7 @@ static bool is_nominated(const struct reader *r, struct px_span name)
 
 /* Close the gaps in the list where fields stood that Connection names; it may have come after them.
  */
-static void nominated_drop(struct reader *r)
+H1_RARE static void nominated_drop(struct reader *r)
 {
     struct px_bytes in = px_bytes_of_span(px_bytes_out_span(&r->list));
     struct px_bytes_out kept = px_bytes_out_of(r->list.start, px_bytes_out_len(&r->list));
@@ -668,7 +673,7 @@ enum px_parse h1_head_parse(struct h1_resume *resume, struct px_bytes *in,
     r.close = r.keep_alive = r.upgrade = r.has_host = false;
     h1_section_init(&r.section, limits);
 
-    enum px_parse p = request_line_take(&r);
+    enum px_parse p = usual_line_take(&r) ? PX_PARSE_DONE : any_line_take(&r);
     bool in_section = p == PX_PARSE_DONE;
     size_t left = px_bytes_left(&r.in); /* from the request line on, or from the fields on */
     if (in_section) {

@@ -45,19 +45,21 @@ static void draft_begin(struct h1 *h1, struct draft *d, size_t room)
 }
 
 /* Method, target and Host of the longest request that can be configured fit one piece of arena. */
-_Static_assert(H1_LINES_MAX + H1_HEADERS_LEN_LIMIT - (int)sizeof "  HTTP/1.1 Host" + SCHEME_ROOM +
+_Static_assert(H1_LINES_MAX + H1_HEADERS_LEN_LIMIT - (int)sizeof " HTTP/1.1 Host" + SCHEME_ROOM +
                        H1_ADDRESS_MAX <=
                    DRAFT_ROOM_MAX,
                "the largest request line and Host do not fit an arena");
 
-/* Where `len` bytes of strings go: behind the fields, or in a piece of their own. */
-static uint8_t *draft_room(struct draft *d, size_t len)
+H1_RARE static uint8_t *draft_room_more(struct draft *d, size_t len)
 {
-    if (len <= px_bytes_out_room(&d->out)) {
-        return d->out.ptr;
-    }
     px_msg_trim(d->request, d->out.start, px_bytes_out_len(&d->out));
     return px_msg_alloc(d->request, len);
+}
+
+/* Where `len` bytes of strings go: behind the fields, or in a piece of their own. */
+static inline uint8_t *draft_room(struct draft *d, size_t len)
+{
+    return len <= px_bytes_out_room(&d->out) ? d->out.ptr : draft_room_more(d, len);
 }
 
 static inline uint8_t *string_put(uint8_t *at, ProtobufCBinaryData *ret, struct px_span text)
@@ -68,6 +70,22 @@ static inline uint8_t *string_put(uint8_t *at, ProtobufCBinaryData *ret, struct 
     return at + text.len;
 }
 
+/* Method and path, which nearly always stand in the request line with one byte between them. */
+static inline uint8_t *target_put(uint8_t *at, Http__Request *r, const struct h1_head *head)
+{
+    size_t path_at = head->method.len + 1;
+    if (head->path.ptr != head->method.ptr + path_at) {
+        at = string_put(at, &r->method, head->method);
+        return string_put(at, &r->path, head->path);
+    }
+    r->path.data = at + path_at;
+    r->path.len = head->path.len;
+    size_t len = path_at + head->path.len;
+    at = string_put(at, &r->method, px_span_of(head->method.ptr, len));
+    r->method.len = head->method.len;
+    return at;
+}
+
 /* Scheme and address are copied in their full size and what is too much is written over or never
  * read, so the address comes last. */
 static void draft_strings(struct h1_conn *c, struct draft *d, const struct h1_head *head)
@@ -75,15 +93,14 @@ static void draft_strings(struct h1_conn *c, struct draft *d, const struct h1_he
     static const char schemes[2][SCHEME_ROOM] = {"http", "https"};
     Http__Request *r = d->request;
     bool secure = head->scheme.len == 0 ? h1_conn_place(c)->secure : head->scheme.len == 5;
-    uint8_t *at = draft_room(d, head->method.len + head->authority.len + head->path.len +
+    uint8_t *at = draft_room(d, head->method.len + 1 + head->path.len + head->authority.len +
                                     SCHEME_ROOM + H1_ADDRESS_MAX);
     r->scheme.data = at;
     r->scheme.len = secure ? 5 : 4;
     memcpy(at, schemes[secure], SCHEME_ROOM);
     at += r->scheme.len;
-    at = string_put(at, &r->method, head->method);
+    at = target_put(at, r, head);
     at = string_put(at, &r->authority, head->authority);
-    at = string_put(at, &r->path, head->path);
     r->remote.data = at;
     r->remote.len = c->remote_len;
     memcpy(at, c->remote, H1_ADDRESS_MAX);
@@ -112,8 +129,8 @@ bool h1_input_is_clean(const struct h1_work *w)
     return w->input == H1_IN_HEAD && w->in.len == 0 && w->acc == NULL && !w->eof && !w->final;
 }
 
-/* May another request be begun? */
-static bool may_parse(const struct h1_conn *c)
+/* Why not? */
+H1_RARE static bool may_not_parse(const struct h1_conn *c)
 {
     struct h1_work *w = c->work;
     if (w->input != H1_IN_HEAD) {
@@ -123,10 +140,18 @@ static bool may_parse(const struct h1_conn *c)
         px_count(c->h1->env, H1_COUNT_pipeline_max, 1);
         return false;
     }
-    if (h1_output_len(w) > H1_OUTPUT_MARK) {
-        px_count(c->h1->env, H1_COUNT_output_mark, w->output_paused ? 0 : 1);
-        w->output_paused = true;
-        return false;
+    px_count(c->h1->env, H1_COUNT_output_mark, w->output_paused ? 0 : 1);
+    w->output_paused = true;
+    return false;
+}
+
+/* May another request be begun? */
+static inline bool may_parse(const struct h1_conn *c)
+{
+    struct h1_work *w = c->work;
+    if (w->input != H1_IN_HEAD || w->n_exchs >= c->h1->pipeline_max ||
+        h1_output_len(w) > H1_OUTPUT_MARK) {
+        return may_not_parse(c);
     }
     w->output_paused = false;
     return true;
@@ -156,44 +181,91 @@ static void count_refusal(struct px_env *env, uint16_t status)
     }
 }
 
-static void request_refuse(struct h1_conn *c, const struct h1_refusal *refusal)
+H1_RARE static void request_refuse(struct h1_conn *c, const struct h1_refusal *refusal)
 {
     count_refusal(c->h1->env, refusal->status);
     h1_exch_refuse(c, refusal->status, refusal->reason);
 }
 
+/* Nobody took a request: it is ours to answer. */
+H1_RARE static void request_unsent(struct h1 *h1, struct h1_exch *x)
+{
+    px_count(h1->env, H1_COUNT_refused_503, 1);
+    (void)px_pool_issue(&h1->exchs, x, 0);
+    x->own_status = 503;
+    x->own_text = "nobody is there to answer";
+}
+
 /* Hands a request to the application; without one, it is ours to answer. */
-static void request_send(struct h1_conn *c, struct h1_exch *x, struct draft *d)
+static inline void request_send(struct h1_conn *c, struct h1_exch *x, struct draft *d)
 {
     struct h1 *h1 = c->h1;
     px_peer app = h1_app_peer(h1);
-    bool sent = false;
-    if (app != 0) {
-        d->request->requester = px_pool_issue(&h1->exchs, x, app);
-        d->request->credit = c->work->first == x ? H1_RESPONSE_WINDOW : 0;
-        x->credit_given = d->request->credit > 0;
-        sent = px_send(h1->env, h1->app, RESPONDER_EXCHANGE, d->request, 0);
-    } else {
+    if (app == 0) {
         px_msg_drop(d->request);
+        request_unsent(h1, x);
+        return;
     }
-    px_count(h1->env, H1_COUNT_requests, sent ? 1 : 0);
-    if (!sent) {
-        px_count(h1->env, H1_COUNT_refused_503, 1);
-        (void)px_pool_issue(&h1->exchs, x, 0);
-        x->own_status = 503;
-        x->own_text = "nobody is there to answer";
+    d->request->requester = px_pool_issue(&h1->exchs, x, app);
+    d->request->credit = c->work->first == x ? H1_RESPONSE_WINDOW : 0;
+    x->credit_given = d->request->credit > 0;
+    if (px_send(h1->env, h1->app, RESPONDER_EXCHANGE, d->request, 0)) {
+        px_count(h1->env, H1_COUNT_requests, 1);
+    } else {
+        request_unsent(h1, x);
+    }
+}
+
+/* Is this head an Upgrade? Then it stays where it is until its turn. */
+H1_RARE static bool request_upgrades(struct h1_conn *c, const struct h1_head *head, struct draft *d)
+{
+    struct h1_work *w = c->work;
+    w->upgrade = h1_upgrade_of(c->h1, head);
+    if (w->upgrade == NULL) {
+        return false;
+    }
+    px_msg_drop(d->request);
+    px_fsm_move(input_table, &w->input, H1_IN_UPGRADE);
+    h1_conn_want(c);
+    return true;
+}
+
+/* A request with a body. */
+__attribute__((noinline)) static void request_take_body(struct h1_conn *c, struct h1_exch *x,
+                                                        const struct h1_head *head, struct draft *d)
+{
+    if (head->framing == H1_LENGTH && head->content_length > c->h1->body_max) {
+        px_msg_drop(d->request);
+        px_count(c->h1->env, H1_COUNT_refused_413, 1);
+        h1_exch_fail(c, x, 413, "body too long", PX_TOO_LARGE);
+        return;
+    }
+    request_send(c, x, d);
+    px_fsm_move(input_table, &c->work->input,
+                head->framing == H1_CHUNKED ? H1_IN_CHUNKED : H1_IN_LENGTH);
+    h1_body_begin(c, x->own_status == 0 ? x : NULL, head);
+    if (x->own_status != 0 && c->work != NULL) {
+        h1_exch_advance(c);
+    }
+}
+
+/* The last request without a body, or one that is ours to answer. */
+H1_RARE static void request_last(struct h1_conn *c, struct h1_exch *x)
+{
+    if (c->work->final) {
+        h1_input_end(c);
+    }
+    if (x->own_status != 0 && c->work != NULL) {
+        h1_exch_advance(c);
     }
 }
 
 /* A complete head has been read. False: it stays where it is until its turn (Upgrade). */
-static bool request_take(struct h1_conn *c, const struct h1_head *head, struct draft *d)
+static inline bool request_take(struct h1_conn *c, const struct h1_head *head, struct draft *d)
 {
     struct h1_work *w = c->work;
-    w->upgrade = head->upgrade.len > 0 ? h1_upgrade_of(c->h1, head) : NULL;
-    if (w->upgrade != NULL) {
-        px_msg_drop(d->request);
-        px_fsm_move(input_table, &w->input, H1_IN_UPGRADE);
-        h1_conn_want(c);
+    w->upgrade = NULL;
+    if (head->upgrade.len > 0 && request_upgrades(c, head, d)) {
         return false;
     }
     struct h1_exch *x = h1_exch_new(c);
@@ -211,23 +283,13 @@ static bool request_take(struct h1_conn *c, const struct h1_head *head, struct d
         w->final = true;
     }
     w->final = w->final || !head->keep_alive;
-    bool body = !d->request->fin;
-    if (body && head->framing == H1_LENGTH && head->content_length > c->h1->body_max) {
-        px_msg_drop(d->request);
-        px_count(c->h1->env, H1_COUNT_refused_413, 1);
-        h1_exch_fail(c, x, 413, "body too long", PX_TOO_LARGE);
+    if (!d->request->fin) {
+        request_take_body(c, x, head, d);
         return true;
     }
     request_send(c, x, d);
-    if (body) {
-        px_fsm_move(input_table, &w->input,
-                    head->framing == H1_CHUNKED ? H1_IN_CHUNKED : H1_IN_LENGTH);
-        h1_body_begin(c, x->own_status == 0 ? x : NULL, head);
-    } else if (w->final) {
-        h1_input_end(c);
-    }
-    if (x->own_status != 0 && c->work != NULL) {
-        h1_exch_advance(c);
+    if (w->final || x->own_status != 0) {
+        request_last(c, x);
     }
     return true;
 }
@@ -241,18 +303,14 @@ static size_t draft_room_max(const struct h1 *h1, size_t len)
     return room < DRAFT_ROOM_MAX ? room : DRAFT_ROOM_MAX;
 }
 
-/* Parses one head. The message is made on the guess that the head is an ordinary one, and once more
- * if not. */
-static enum px_parse head_parse(struct h1_conn *c, struct h1_resume *resume, struct px_bytes *in,
-                                struct h1_head *ret_head, struct draft *ret_draft)
+/* A head was not read: once more, with all the room it may need, if it had too little. */
+H1_RARE static enum px_parse head_again(struct h1_conn *c, struct h1_resume *resume,
+                                        struct px_bytes *in, struct h1_head *ret_head,
+                                        struct draft *ret_draft, enum px_parse p)
 {
-    size_t len = px_bytes_left(in);
-    size_t room = len + len / 4 + DRAFT_EXTRA;
-    draft_begin(c->h1, ret_draft, room < DRAFT_ROOM ? room : DRAFT_ROOM);
-    enum px_parse p = h1_head_parse(resume, in, &ret_draft->out, &c->h1->limits, ret_head);
     if (p == PX_PARSE_BAD && ret_head->refusal.status == 431) {
         px_msg_drop(ret_draft->request);
-        draft_begin(c->h1, ret_draft, draft_room_max(c->h1, len));
+        draft_begin(c->h1, ret_draft, draft_room_max(c->h1, px_bytes_left(in)));
         *resume = (struct h1_resume){0};
         p = h1_head_parse(resume, in, &ret_draft->out, &c->h1->limits, ret_head);
     }
@@ -262,9 +320,22 @@ static enum px_parse head_parse(struct h1_conn *c, struct h1_resume *resume, str
     return p;
 }
 
+/* Parses one head. The message is made on the guess that the head is an ordinary one, and once more
+ * if not. */
+static inline enum px_parse head_parse(struct h1_conn *c, struct h1_resume *resume,
+                                       struct px_bytes *in, struct h1_head *ret_head,
+                                       struct draft *ret_draft)
+{
+    size_t len = px_bytes_left(in);
+    size_t room = len + len / 4 + DRAFT_EXTRA;
+    draft_begin(c->h1, ret_draft, room < DRAFT_ROOM ? room : DRAFT_ROOM);
+    enum px_parse p = h1_head_parse(resume, in, &ret_draft->out, &c->h1->limits, ret_head);
+    return p == PX_PARSE_DONE ? p : head_again(c, resume, in, ret_head, ret_draft, p);
+}
+
 /* The first part of a head came: it is kept. */
-static size_t head_keep(struct h1_conn *c, const struct h1_resume *resume, const uint8_t *ptr,
-                        size_t len)
+H1_RARE static size_t head_keep(struct h1_conn *c, const struct h1_resume *resume,
+                                const uint8_t *ptr, size_t len)
 {
     struct h1_work *w = c->work;
     for (size_t at = 0; at < len;) {
@@ -282,7 +353,7 @@ static size_t head_keep(struct h1_conn *c, const struct h1_resume *resume, const
 }
 
 /* Takes one request, or the beginning of one. Bytes used; 0: it must wait. */
-static size_t head_direct(struct h1_conn *c, const uint8_t *ptr, size_t len)
+static inline size_t head_direct(struct h1_conn *c, const uint8_t *ptr, size_t len)
 {
     struct px_bytes in = px_bytes_of(ptr, len);
     struct h1_resume resume = {0};
@@ -301,7 +372,8 @@ static size_t head_direct(struct h1_conn *c, const uint8_t *ptr, size_t len)
 }
 
 /* Goes on with a head that came in parts. Bytes used of the new ones. */
-static size_t head_resumed(struct h1_conn *c, const uint8_t *ptr, size_t len)
+__attribute__((noinline)) static size_t head_resumed(struct h1_conn *c, const uint8_t *ptr,
+                                                     size_t len)
 {
     struct h1_work *w = c->work;
     size_t before = w->acc_len;

@@ -9,7 +9,7 @@ static const uint8_t text_plain[] = {0x0a, 26,  0x0a, 12,  'c', 'o', 'n',  't', 
                                      't',  '-', 't',  'y', 'p', 'e', 0x12, 10,  't', 'e',
                                      'x',  't', '/',  'p', 'l', 'a', 'i',  'n'};
 
-static void date_set(struct h1 *h1, int64_t wall_us)
+H1_RARE static void date_set(struct h1 *h1, int64_t wall_us)
 {
     h1->date_len = wall_us < US_A_SECOND ? 0 : H1_DATE_LEN;
     uint64_t wall_s = wall_us < US_A_SECOND ? 0 : (uint64_t)wall_us / US_A_SECOND;
@@ -92,7 +92,7 @@ static enum h1_framing framing_of(const struct h1_exch *x, const Http__Response 
 }
 
 /* Is the rest of the request worth reading, so that the connection can go on? (RFC 9112 9.3) */
-static bool request_can_be_drained(struct h1_conn *c, const struct h1_exch *x)
+H1_RARE static bool request_can_be_drained(struct h1_conn *c, const struct h1_exch *x)
 {
     const struct h1_work *w = c->work;
     bool begun = w->body_len > 0 || w->in.len > 0;
@@ -100,6 +100,16 @@ static bool request_can_be_drained(struct h1_conn *c, const struct h1_exch *x)
         return false; /* it will not send the body now, and may not know that it must not */
     }
     return w->input != H1_IN_LENGTH || w->left <= (uint64_t)c->h1->drain_bytes + w->in.len;
+}
+
+/* The response ends with the connection. */
+H1_RARE static void response_closes(struct h1_conn *c, struct h1_exch *x)
+{
+    c->work->final = true;
+    h1_exch_cut_behind(c, x);
+    if (c->work->reading != x) {
+        h1_input_end(c);
+    }
 }
 
 /* Decides whether the connection ends with this response, and fills in what it looks like. */
@@ -115,11 +125,7 @@ static void response_plan(struct h1_conn *c, struct h1_exch *x, const Http__Resp
         w->final = true;
     }
     if (x->framing == H1_UNTIL_CLOSE) {
-        w->final = true;
-        h1_exch_cut_behind(c, x);
-        if (w->reading != x) {
-            h1_input_end(c);
-        }
+        response_closes(c, x);
     }
     *ret = (struct h1_response){
         .status = (uint16_t)m->status,
@@ -134,11 +140,19 @@ static void response_plan(struct h1_conn *c, struct h1_exch *x, const Http__Resp
 }
 
 /* A status or field of the application's is nothing that can be sent. */
-static void response_refuse(struct h1_conn *c, struct h1_exch *x)
+H1_RARE static void response_refuse(struct h1_conn *c, struct h1_exch *x)
 {
     px_count(c->h1->env, H1_COUNT_refused_500, 1);
     h1_warn(c->h1, "application", "a status or field that cannot be sent");
     h1_exch_replace(c, x, 500, "the answer could not be written", PX_BAD_REQUEST);
+}
+
+/* A file range, for a stream that takes none. */
+H1_RARE static void response_unsupported(struct h1_conn *c, struct h1_exch *x)
+{
+    px_count(c->h1->env, H1_COUNT_refused_500, 1);
+    h1_warn(c->h1, "application", "a file range for a stream that takes none");
+    h1_exch_replace(c, x, 500, "the answer could not be sent", PX_UNSUPPORTED);
 }
 
 /* Writes the head and, if that is all, a small body. False: it could not be done, and what follows
@@ -162,8 +176,9 @@ static bool response_write(struct h1_conn *c, struct h1_exch *x, const struct h1
 }
 
 /* The response goes on behind its head, or its body is large. */
-static void response_go_on(struct h1_conn *c, struct h1_exch *x, const struct px_msg *msg,
-                           const struct h1_payload *payload)
+__attribute__((noinline)) static void response_go_on(struct h1_conn *c, struct h1_exch *x,
+                                                     const struct px_msg *msg,
+                                                     const struct h1_payload *payload)
 {
     struct h1_work *w = c->work;
     bool fin = ((const Http__Response *)msg->body)->fin;
@@ -188,9 +203,7 @@ bool h1_response_begin(struct h1_conn *c, struct h1_exch *x, const struct px_msg
     struct h1_response response;
     h1_payload_see(msg, &payload);
     if (payload_is_unsupported(c, &payload)) {
-        px_count(c->h1->env, H1_COUNT_refused_500, 1);
-        h1_warn(c->h1, "application", "a file range for a stream that takes none");
-        h1_exch_replace(c, x, 500, "the answer could not be sent", PX_UNSUPPORTED);
+        response_unsupported(c, x);
         return false;
     }
     if (m->status < 200 || m->status > 999) {

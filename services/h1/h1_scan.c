@@ -1,7 +1,7 @@
 /* h1_scan.c - the plain twin of the scan tables: one byte at a time, for every processor. */
 #include "h1_scan.h"
 
-#include <stdbool.h>
+#include <string.h>
 
 /* RFC 9110 5.6.2: letters, digits and !#$%&'*+-.^_`|~ */
 const uint8_t h1_token_lower[256] = {
@@ -65,11 +65,19 @@ static bool is_host(uint8_t byte)
 
 static size_t host_scan(const uint8_t *src, size_t len)
 {
-    size_t i = 0;
-    while (i < len && is_host(src[i])) {
-        i++;
+    size_t host = 0;
+    while (host < len && is_host(src[host])) {
+        host++;
     }
-    return i;
+    if (host == len || src[host] != ':' || len - host - 1 > H1_PORT_DIGITS_MAX) {
+        return host == len ? host : 0;
+    }
+    for (size_t i = host + 1; i < len; i++) {
+        if (src[i] < '0' || src[i] > '9') {
+            return 0;
+        }
+    }
+    return host;
 }
 
 static struct h1_scan_line line_scan(uint8_t *dst, const uint8_t *src, size_t len)
@@ -82,10 +90,26 @@ static struct h1_scan_line line_scan(uint8_t *dst, const uint8_t *src, size_t le
     return (struct h1_scan_line){name_len, start + value_scan(src + start, len - start)};
 }
 
+static bool line_put(uint8_t *dst, const uint8_t *name, size_t name_len, const uint8_t *value,
+                     size_t value_len)
+{
+    if (name_scan(dst, name, name_len) != name_len || value_scan(value, value_len) != value_len) {
+        return false;
+    }
+    dst += name_len;
+    memcpy(dst, ": ", 2);
+    if (value_len > 0) {
+        memcpy(dst + 2, value, value_len);
+    }
+    memcpy(dst + 2 + value_len, "\r\n", 2);
+    return true;
+}
+
 const struct h1_scan h1_scan_scalar = {
     .value = value_scan,
     .target = target_scan,
     .name = name_scan,
     .host = host_scan,
     .line = line_scan,
+    .put = line_put,
 };

@@ -8,10 +8,18 @@
 #ifndef H1_SCAN_H
 #define H1_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { H1_NAME_MAX = 256 }; /* bytes of a field name, not configurable; 431 */
+enum {
+    H1_NAME_MAX = 256,     /* bytes of a field name, not configurable; 431 */
+    H1_PORT_DIGITS_MAX = 5 /* of a port */
+};
+
+/* For what seldom runs: a function of its own, so that those who call it need not save registers
+ * for it. */
+#define H1_RARE __attribute__((noinline, cold))
 
 /* How far a field line goes. */
 struct h1_scan_line {
@@ -29,11 +37,16 @@ struct h1_scan {
     /* Length of the longest prefix that is a token (RFC 9110 5.6.2). That prefix is copied to `dst`
      * in lower case; the rest of the `len` bytes at `dst` is scratch. The two must not overlap. */
     size_t (*name)(uint8_t *dst, const uint8_t *src, size_t len);
-    /* Length of the longest prefix of letters, digits, '-' and '.', which is all that nearly every
-     * host has. */
+    /* Length of the host if all of `src` is what nearly every one is: letters, digits, '-' and '.',
+     * and perhaps a colon and at most H1_PORT_DIGITS_MAX digits; otherwise 0. */
     size_t (*host)(const uint8_t *src, size_t len);
     /* `name`, a colon and `value` in one go. `dst` has H1_NAME_MAX places. */
     struct h1_scan_line (*line)(uint8_t *dst, const uint8_t *src, size_t len);
+    /* Writes a field line, name, ": ", value and CR LF, to `dst`, which has so many places, and
+     * overlaps neither. False, and scratch there, if `name` is no token or `value` not all value
+     * bytes. */
+    bool (*put)(uint8_t *dst, const uint8_t *name, size_t name_len, const uint8_t *value,
+                size_t value_len);
 };
 
 extern const struct h1_scan h1_scan_scalar;

@@ -140,20 +140,41 @@ static size_t value_scan(const uint8_t *src, size_t len)
     return h1_scan_scalar.value(src, len);
 }
 
-static size_t host_scan(const uint8_t *src, size_t len)
+/* A host of any length: good blocks, then the last good byte and what follows it. */
+__attribute__((noinline)) static size_t host_scan_any(const uint8_t *src, size_t len)
 {
     size_t i = 0;
-    for (; len - i >= BLOCK; i += BLOCK) {
-        size_t good = good_block(host_ok(block_load(src + i)));
-        if (good < BLOCK) {
-            return i + good;
-        }
+    while (len - i > BLOCK && good_block(host_ok(block_load(src + i))) == BLOCK) {
+        i += BLOCK;
     }
-    if (len - i >= HALF) {
-        __m128i x = halves_load(src + i, len - i);
-        return i + good_of_parts(good_block(host_ok(x)), HALF, len - i);
+    i -= i > 0 ? 1 : 0;
+    size_t good = h1_scan_scalar.host(src + i, len - i);
+    return good > 0 ? i + good : 0;
+}
+
+/* The bits of two halves of `len` bytes, one for each byte. */
+static unsigned halves_bits(__m128i ok, size_t len)
+{
+    unsigned bits = (unsigned)_mm_movemask_epi8(ok);
+    return (bits & 0xff) | bits >> 8 << (len - HALF);
+}
+
+/* Nearly every host with its port fits a block. */
+static size_t host_scan(const uint8_t *src, size_t len)
+{
+    if (len < HALF || len > BLOCK) {
+        return host_scan_any(src, len);
     }
-    return i == len ? i : i + h1_scan_scalar.host(src + i, len - i);
+    __m128i x = halves_load(src, len);
+    unsigned bad = ~halves_bits(host_ok(x), len);
+    size_t host = (size_t)__builtin_ctz(bad);
+    if (host == len) {
+        return len;
+    }
+    /* Behind the host: a colon, and digits up to the end. */
+    unsigned digits = halves_bits(in_range(x, '0', 10), len) >> host;
+    unsigned wanted = (1u << (len - host)) - 2;
+    return src[host] == ':' && digits == wanted && len - host - 1 <= H1_PORT_DIGITS_MAX ? host : 0;
 }
 
 static size_t target_scan(const uint8_t *src, size_t len)
@@ -199,7 +220,7 @@ static inline size_t name_block(uint8_t *dst, const uint8_t *src)
 }
 
 /* A name of any length. The other token characters, and what ends a name, are left to the twin. */
-static size_t name_scan_any(uint8_t *dst, const uint8_t *src, size_t len)
+__attribute__((noinline)) static size_t name_scan_any(uint8_t *dst, const uint8_t *src, size_t len)
 {
     size_t i = 0;
     size_t good = BLOCK;
@@ -258,10 +279,59 @@ static struct h1_scan_line line_scan(uint8_t *dst, const uint8_t *src, size_t le
     return (struct h1_scan_line){name_len, i + (size_t)__builtin_ctz(value_bad(src + i))};
 }
 
+/* A name of 8..16 letters, digits and '-', as nearly all are, or any other. */
+static inline bool name_put(uint8_t *dst, const uint8_t *src, size_t len)
+{
+    if (len >= HALF && len <= BLOCK) {
+        __m128i x = halves_load(src, len);
+        __m128i lower = _mm_or_si128(x, _mm_set1_epi8(0x20));
+        half_store(dst, lower);
+        half_store(dst + len - HALF, _mm_unpackhi_epi64(lower, lower));
+        if (_mm_movemask_epi8(name_ok(x, lower)) == 0xffff) {
+            return true;
+        }
+    }
+    return name_scan_any(dst, src, len) == len;
+}
+
+/* A value of 8..32 bytes in two parts, or any other. */
+static inline bool value_put(uint8_t *dst, const uint8_t *src, size_t len)
+{
+    if (len >= HALF && len <= BLOCK) {
+        __m128i x = halves_load(src, len);
+        half_store(dst, x);
+        half_store(dst + len - HALF, _mm_unpackhi_epi64(x, x));
+        return _mm_movemask_epi8(value_ok(x)) == 0xffff;
+    }
+    if (len > BLOCK && len <= 2 * BLOCK) {
+        __m128i x = block_load(src);
+        __m128i y = block_load(src + len - BLOCK);
+        block_store(dst, x);
+        block_store(dst + len - BLOCK, y);
+        return _mm_movemask_epi8(_mm_and_si128(value_ok(x), value_ok(y))) == 0xffff;
+    }
+    if (len > 0) {
+        memcpy(dst, src, len);
+    }
+    return value_scan(src, len) == len;
+}
+
+static bool line_put(uint8_t *dst, const uint8_t *name, size_t name_len, const uint8_t *value,
+                     size_t value_len)
+{
+    if (!name_put(dst, name, name_len) || !value_put(dst + name_len + 2, value, value_len)) {
+        return false;
+    }
+    memcpy(dst + name_len, ": ", 2);
+    memcpy(dst + name_len + 2 + value_len, "\r\n", 2);
+    return true;
+}
+
 const struct h1_scan h1_scan_sse2 = {
     .value = value_scan,
     .target = target_scan,
     .name = name_scan,
     .host = host_scan,
     .line = line_scan,
+    .put = line_put,
 };

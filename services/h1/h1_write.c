@@ -136,12 +136,10 @@ static bool is_bare(uint16_t status)
     return status < FINAL_MIN || status == NO_CONTENT;
 }
 
-static bool is_possible(const struct h1_response *response, const struct h1_scan *scan)
+/* Can a body be framed like that, under this status? */
+static bool is_possible(const struct h1_response *response)
 {
-    if (response->status < STATUS_MIN || response->status > STATUS_MAX ||
-        (response->date.len != 0 && response->date.len != H1_DATE_LEN) ||
-        (response->server.len > 0 &&
-         scan->value(response->server.ptr, response->server.len) != response->server.len)) {
+    if (response->status < STATUS_MIN || response->status > STATUS_MAX) {
         return false;
     }
     if (is_bare(response->status) || response->status == NOT_MODIFIED) {
@@ -149,6 +147,22 @@ static bool is_possible(const struct h1_response *response, const struct h1_scan
     }
     return (response->framing != H1_CHUNKED || response->minor > 0) &&
            (response->framing != H1_UNTIL_CLOSE || response->close);
+}
+
+/* Are the lines that are ours well-formed? */
+static inline bool own_is_valid(const struct h1_response *response, const struct h1_scan *scan)
+{
+    return (response->date.len == H1_DATE_LEN || response->date.len == 0) &&
+           (response->server.len == 0 ||
+            scan->value(response->server.ptr, response->server.len) == response->server.len);
+}
+
+/* Is it a final response with a length on a connection of HTTP/1.1 that stays? */
+static inline bool is_usual(const struct h1_response *response)
+{
+    return response->framing == H1_LENGTH && !response->close && response->minor > 0 &&
+           response->status >= FINAL_MIN && response->status <= STATUS_MAX &&
+           response->status != NO_CONTENT;
 }
 
 static inline uint8_t *length_write(uint8_t *at, uint64_t length)
@@ -165,7 +179,7 @@ static inline uint8_t *length_write(uint8_t *at, uint64_t length)
     return text_write(at, "\r\n");
 }
 
-static inline uint8_t *framing_write(uint8_t *at, const struct h1_response *response)
+static uint8_t *framing_write(uint8_t *at, const struct h1_response *response)
 {
     if (is_bare(response->status)) {
         return at;
@@ -182,7 +196,7 @@ static inline uint8_t *framing_write(uint8_t *at, const struct h1_response *resp
     return response->framing == H1_CHUNKED ? text_write(at, "transfer-encoding: chunked\r\n") : at;
 }
 
-static inline uint8_t *connection_write(uint8_t *at, const struct h1_response *response)
+static uint8_t *connection_write(uint8_t *at, const struct h1_response *response)
 {
     if (response->status == SWITCHING) {
         return text_write(at, "connection: upgrade\r\n");
@@ -215,28 +229,36 @@ static inline uint8_t *own_write(uint8_t *at, const struct h1_response *response
     return at;
 }
 
+/* The framing and connection lines of a response that is not usual. */
+__attribute__((noinline)) static uint8_t *message_write(uint8_t *at,
+                                                        const struct h1_response *response)
+{
+    return connection_write(framing_write(at, response), response);
+}
+
 enum h1_write h1_write_response(struct px_bytes_out *out, const struct h1_response *response,
                                 const struct h1_scan *scan)
 {
-    if (!is_possible(response, scan)) {
+    bool usual = is_usual(response);
+    if ((!usual && !is_possible(response)) || !own_is_valid(response, scan)) {
         return H1_WRITE_BAD;
     }
     if (px_bytes_out_room(out) < h1_write_max(response)) {
         return H1_WRITE_FULL;
     }
-    uint8_t drop = response->status == SWITCHING ? H1_FIELD_OURS : H1_FIELD_OURS | H1_FIELD_SWITCH;
-    uint64_t seen = 0;
+    struct h1_lines lines = {.scan = scan, .drop = H1_FIELD_OURS | H1_FIELD_SWITCH};
+    if (response->status == SWITCHING) {
+        lines.drop = H1_FIELD_OURS;
+    }
     uint8_t *at = status_line_write(out->ptr, response->status);
     if (response->fields.len > 0) {
-        struct px_bytes_out lines = px_bytes_out_of(at, response->fields.len);
-        if (!h1_lines_put(&lines, response->fields, scan, drop, 0, &seen)) {
+        at = h1_lines_write(at, response->fields, &lines);
+        if (at == NULL) {
             return H1_WRITE_BAD;
         }
-        at = lines.ptr;
     }
-    at = framing_write(at, response);
-    at = connection_write(at, response);
-    at = own_write(at, response, seen);
+    at = usual ? length_write(at, response->content_length) : message_write(at, response);
+    at = own_write(at, response, lines.seen);
     out->ptr = text_write(at, "\r\n");
     return H1_WRITE_DONE;
 }

@@ -683,7 +683,7 @@ static struct h1_scan_line counting_line(uint8_t *dst, const uint8_t *src, size_
 }
 
 static const struct h1_scan counting = {counting_value, counting_target, counting_name,
-                                        counting_host, counting_line};
+                                        counting_host,  counting_line,   NULL};
 
 static void expect_linear_work(const char *bytes, size_t len)
 {

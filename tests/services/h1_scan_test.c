@@ -46,6 +46,18 @@ static bool same_line(const uint8_t *src, size_t len)
            memcmp(lower, twin, a.name_len) == 0 && lower[H1_NAME_MAX] == 0x55;
 }
 
+/* The first `name_len` bytes as a name, the others as a value. */
+static bool same_put(const uint8_t *src, size_t name_len, size_t len)
+{
+    uint8_t line[LEN_MAX + 5];
+    uint8_t twin[LEN_MAX + 5];
+    line[len + 4] = 0x55;
+    size_t value_len = len - name_len;
+    bool done = h1_scan_pick()->put(line, src, name_len, src + name_len, value_len);
+    bool same = h1_scan_scalar.put(twin, src, name_len, src + name_len, value_len) == done;
+    return same && line[len + 4] == 0x55 && (!done || memcmp(line, twin, len + 4) == 0);
+}
+
 /* Both tables say the same about these bytes, which end where memory ends. */
 static void expect_twins(const uint8_t *text, size_t len)
 {
@@ -59,6 +71,7 @@ static void expect_twins(const uint8_t *text, size_t len)
     bool same = fast->value(src, len) == h1_scan_scalar.value(src, len) &&
                 fast->target(src, len) == h1_scan_scalar.target(src, len) &&
                 fast->host(src, len) == h1_scan_scalar.host(src, len) && same_line(src, len) &&
+                same_put(src, 0, len) && same_put(src, len / 2, len) && same_put(src, len, len) &&
                 n == h1_scan_scalar.name(twin, src, len) && memcmp(lower, twin, n) == 0;
     if (!same || lower[len] != 0x55) { /* asserting a million times takes seconds */
         ck_abort_msg("the twins differ about %zu bytes that begin with 0x%02x", len, text[0]);
@@ -107,6 +120,37 @@ START_TEST(the_tables_agree_on_lines_with_an_odd_byte_in_name_or_value)
                 expect_twins(text, len);
             }
         }
+    }
+}
+END_TEST
+
+START_TEST(the_tables_agree_on_hosts_with_ports_of_every_length)
+{
+    static const uint8_t odd[] = {'1', 'a', ':', '/', '.', '@', 0, 0xff};
+    uint8_t text[LEN_MAX];
+    for (size_t len = 1; len <= 60; len++) {
+        for (size_t colon = 0; colon < len; colon++) {
+            for (size_t at = 0; at < len; at++) {
+                memset(text, 'h', colon);
+                memset(text + colon, '9', len - colon);
+                text[colon] = ':';
+                text[at] = odd[(len + at) % sizeof odd];
+                expect_twins(text, len);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_usual_host_has_a_port_of_at_most_five_digits)
+{
+    const struct h1_scan *tables[] = {h1_scan_pick(), &h1_scan_scalar};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_uint_eq(tables[i]->host((const uint8_t *)"example:12345", 13), 7);
+        ck_assert_uint_eq(tables[i]->host((const uint8_t *)"example:123456", 14), 0);
+        ck_assert_uint_eq(tables[i]->host((const uint8_t *)"example:", 8), 7);
+        ck_assert_uint_eq(tables[i]->host((const uint8_t *)":80", 3), 0);
+        ck_assert_uint_eq(tables[i]->host((const uint8_t *)"example:80a", 11), 0);
     }
 }
 END_TEST
@@ -211,12 +255,14 @@ int main(void)
     tcase_add_test(twins, the_tables_agree_on_random_bytes_of_every_length);
     tcase_add_test(twins, the_tables_agree_on_one_odd_byte_at_every_place);
     tcase_add_test(twins, the_tables_agree_on_lines_with_an_odd_byte_in_name_or_value);
+    tcase_add_test(twins, the_tables_agree_on_hosts_with_ports_of_every_length);
     tcase_add_test(twins, the_name_is_written_no_further_than_its_memory);
     suite_add_tcase(suite, twins);
     TCase *classes = tcase_create("classes");
     tcase_add_test(classes, values_hold_everything_but_control_bytes_and_may_hold_tabs);
     tcase_add_test(classes, targets_hold_visible_ascii_without_the_fragment_sign);
     tcase_add_test(classes, a_line_has_a_name_of_at_most_256_bytes_and_a_colon);
+    tcase_add_test(classes, a_usual_host_has_a_port_of_at_most_five_digits);
     tcase_add_test(classes, usual_hosts_hold_letters_digits_hyphens_and_dots);
     tcase_add_test(classes, tokens_are_those_of_rfc_9110);
     suite_add_tcase(suite, classes);
