@@ -27,7 +27,10 @@
 #include "stream.pb-c.h"
 #include "stream_contract.h"
 
-enum { H1_ADDRESS_MAX = 18 }; /* bytes of stream.Opened.remote */
+enum {
+    H1_ADDRESS_MAX = 18,   /* bytes of stream.Opened.remote */
+    H1_FIELDS_ROOM = 2048, /* bytes of the fields of an ordinary head, serialized */
+};
 
 /* Connection: the diagram is in h1.c. FREE is 0: pools hand out zeroed elements. */
 enum h1_conn_state { H1_CONN_FREE, H1_CONN_OPEN, H1_CONN_HANDING, H1_CONN_CLOSING, H1_CONN_STATES };
@@ -73,6 +76,7 @@ struct h1 {
     uint64_t warned_s; /* second of the last warning, plus 1 */
     bool stopping;
     uint8_t date[H1_DATE_LEN];
+    uint8_t fields[H1_FIELDS_ROOM]; /* of the head being parsed */
     struct h1_upgrade upgrades[H1_UPGRADES_MAX];
     struct h1_place places[H1_PLACES_MAX];
 };

@@ -20,19 +20,11 @@ static const struct px_state input_table[H1_IN_STATES] = {
     [H1_IN_END] = {"end", PX_TO(H1_IN_END)},
 };
 
-/* Room that a Request gets at first for its fields and strings: what ordinary ones need. */
-enum {
-    DRAFT_ROOM = 1024,
-    DRAFT_ROOM_MAX = 65536,
-    DRAFT_EXTRA = 80,
-    FIELD_OVERHEAD = 8,
-    SCHEME_ROOM = 8
-};
+enum { DRAFT_ROOM_MAX = 65536, DRAFT_EXTRA = 80, FIELD_OVERHEAD = 8, SCHEME_ROOM = 8 };
 
 /* ---- a Request in the making ---- */
 
-/* The parser writes its fields straight into the arena of the message; the other strings follow
- * them. */
+/* The fields come first in the arena of the message, the other strings follow them. */
 struct draft {
     Http__Request *request;
     struct px_bytes_out out;
@@ -86,6 +78,13 @@ static inline uint8_t *target_put(uint8_t *at, Http__Request *r, const struct h1
     return at;
 }
 
+/* Room for all of a request but its fields. */
+static inline size_t draft_strings_len(const struct h1_head *head)
+{
+    return head->method.len + 1 + head->path.len + head->authority.len + SCHEME_ROOM +
+           H1_ADDRESS_MAX;
+}
+
 /* Scheme and address are copied in their full size and what is too much is written over or never
  * read, so the address comes last. */
 static void draft_strings(struct h1_conn *c, struct draft *d, const struct h1_head *head)
@@ -93,8 +92,7 @@ static void draft_strings(struct h1_conn *c, struct draft *d, const struct h1_he
     static const char schemes[2][SCHEME_ROOM] = {"http", "https"};
     Http__Request *r = d->request;
     bool secure = head->scheme.len == 0 ? h1_conn_place(c)->secure : head->scheme.len == 5;
-    uint8_t *at = draft_room(d, head->method.len + 1 + head->path.len + head->authority.len +
-                                    SCHEME_ROOM + H1_ADDRESS_MAX);
+    uint8_t *at = draft_room(d, draft_strings_len(head));
     r->scheme.data = at;
     r->scheme.len = secure ? 5 : 4;
     memcpy(at, schemes[secure], SCHEME_ROOM);
@@ -303,34 +301,39 @@ static size_t draft_room_max(const struct h1 *h1, size_t len)
     return room < DRAFT_ROOM_MAX ? room : DRAFT_ROOM_MAX;
 }
 
-/* A head was not read: once more, with all the room it may need, if it had too little. */
+/* A head was not read: once more, straight into a message with all the room it may need, if there
+ * was too little. */
 H1_RARE static enum px_parse head_again(struct h1_conn *c, struct h1_resume *resume,
                                         struct px_bytes *in, struct h1_head *ret_head,
                                         struct draft *ret_draft, enum px_parse p)
 {
-    if (p == PX_PARSE_BAD && ret_head->refusal.status == 431) {
-        px_msg_drop(ret_draft->request);
-        draft_begin(c->h1, ret_draft, draft_room_max(c->h1, px_bytes_left(in)));
-        *resume = (struct h1_resume){0};
-        p = h1_head_parse(resume, in, &ret_draft->out, &c->h1->limits, ret_head);
+    if (p == PX_PARSE_MORE || ret_head->refusal.status != 431) {
+        return p;
     }
+    draft_begin(c->h1, ret_draft, draft_room_max(c->h1, px_bytes_left(in)));
+    *resume = (struct h1_resume){0};
+    p = h1_head_parse(resume, in, &ret_draft->out, &c->h1->limits, ret_head);
     if (p != PX_PARSE_DONE) {
         px_msg_drop(ret_draft->request);
     }
     return p;
 }
 
-/* Parses one head. The message is made on the guess that the head is an ordinary one, and once more
- * if not. */
+/* Parses one head. DONE: the draft is made, as large as it has to be: the fields of an ordinary
+ * head are first written beside it, because how long they are is known only behind them. */
 static inline enum px_parse head_parse(struct h1_conn *c, struct h1_resume *resume,
                                        struct px_bytes *in, struct h1_head *ret_head,
                                        struct draft *ret_draft)
 {
-    size_t len = px_bytes_left(in);
-    size_t room = len + len / 4 + DRAFT_EXTRA;
-    draft_begin(c->h1, ret_draft, room < DRAFT_ROOM ? room : DRAFT_ROOM);
-    enum px_parse p = h1_head_parse(resume, in, &ret_draft->out, &c->h1->limits, ret_head);
-    return p == PX_PARSE_DONE ? p : head_again(c, resume, in, ret_head, ret_draft, p);
+    struct h1 *h1 = c->h1;
+    struct px_bytes_out fields = px_bytes_out_of(h1->fields, sizeof h1->fields);
+    enum px_parse p = h1_head_parse(resume, in, &fields, &h1->limits, ret_head);
+    if (p != PX_PARSE_DONE) {
+        return head_again(c, resume, in, ret_head, ret_draft, p);
+    }
+    draft_begin(h1, ret_draft, px_bytes_out_len(&fields) + draft_strings_len(ret_head));
+    px_bytes_put_span(&ret_draft->out, px_bytes_out_span(&fields));
+    return p;
 }
 
 /* The first part of a head came: it is kept. */
