@@ -103,7 +103,7 @@ static void answer(struct req *r)
         plan.length = chance(50);
     }
     r->taken = !plan.more;
-    r->has_trailers = true; /* from now on: answered */
+    r->answered = true;
     req_answer(r, &plan);
 }
 
@@ -140,7 +140,7 @@ static void application_acts(void)
         return;
     }
     uint32_t what = chance(16);
-    if (r->has_trailers && r->known && what < 14) {
+    if (r->answered && r->known && what < 14) {
         answer_more(r);
     } else if (what < 6) {
         req_take(r, chance(3) * 700);
@@ -148,9 +148,9 @@ static void application_acts(void)
         run.wrong = true;
         req_cancel(r);
         r->taken = true;
-    } else if (what == 7 && !r->has_trailers) {
+    } else if (what == 7 && !r->answered) {
         req_inform(r, 100 + chance(8), "link: x\n");
-    } else if (!r->has_trailers) {
+    } else if (!r->answered) {
         answer(r);
     }
     rig_run();
@@ -169,9 +169,9 @@ static void application_finishes(void)
             return;
         }
         struct req *r = run.pending[(uint32_t)i % run.n_pending];
-        if (!r->known || (!r->has_trailers && chance(4) == 0)) {
+        if (!r->known || (!r->answered && chance(4) == 0)) {
             req_take(r, 100000);
-        } else if (!r->has_trailers) {
+        } else if (!r->answered) {
             answer(r);
         } else if (!r->taken) {
             answer_more(r);

@@ -63,7 +63,8 @@ struct req {
     uint64_t length, body_total;
     uint32_t credit, credit_all, version, listener, n_data;
     uint32_t ended; /* status + 1; 0: not yet */
-    bool has_length, fin, expects, file_ranges, has_trailers, known, keep_body, taken, lost;
+    bool has_length, fin, expects, file_ranges, has_trailers, known, keep_body, answered, taken,
+        lost;
 };
 
 struct adoption {
