@@ -424,7 +424,11 @@ static void h1_lost(void *state, px_peer from, px_handle tag)
     struct h1_conn *c = px_pool_own(&h1->conns, tag);
     if (c != NULL && px_pool_owner(&h1->conns, c) == from) {
         px_count(h1->env, H1_COUNT_no_memory, 1);
+        bool handing = c->state == H1_CONN_HANDING; /* Rebound or Closed is still to come */
         h1_conn_reset(c, PX_NO_MEMORY);
+        if (!handing) {
+            h1_conn_drop(c, PX_NO_MEMORY); /* what was lost may have been Closed */
+        }
         return;
     }
     h1_exch_lost(h1, from, tag);
