@@ -169,6 +169,16 @@ START_TEST(requests_are_answered_once_and_in_order)
 }
 END_TEST
 
+/* The storm that showed it: a restarted h1 claims a stream that is dead, and Closed finds no
+ * memory. */
+START_TEST(a_closed_that_is_lost_leaves_no_connection_behind)
+{
+    struct tally tally = {0};
+    seed_run(12259, &tally);
+    ck_assert_uint_gt(tally.asked, 0);
+}
+END_TEST
+
 /* One of them dies after the first turn, the second, and so on until the run is over without. */
 START_TEST(h1_and_the_application_may_die_at_any_message)
 {
@@ -223,6 +233,7 @@ int main(void)
     TCase *seeds = tcase_create("seeds");
     tcase_set_timeout(seeds, 0);
     tcase_add_test(seeds, requests_are_answered_once_and_in_order);
+    tcase_add_test(seeds, a_closed_that_is_lost_leaves_no_connection_behind);
     tcase_add_loop_test(seeds, h1_and_the_application_may_die_at_any_message, 0, 4 * N_PLACEMENTS);
     tcase_add_loop_test(seeds, an_idle_connection_survives_the_death_of_h1, 0, N_PLACEMENTS);
     suite_add_tcase(suite, seeds);
