@@ -34,8 +34,7 @@ enum {
     MSG_EMBEDDED = 2, /* part of a call entry or mailbox: never freed, never held */
     MSG_RESERVE = 4,  /* from the reserve list, goes back there */
     MSG_BARE = 8,     /* an envelope of its own beside a shared block */
-    MSG_FROM_LINK = 16,
-    MSG_QUEUED = 32, /* an embedded envelope that is in the queue */
+    MSG_QUEUED = 32,  /* an embedded envelope that is in the queue */
 };
 
 /* px_block.flags */

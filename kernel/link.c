@@ -148,7 +148,6 @@ static enum px_err envelope_in(struct px_link *link, const ProtobufCMessageDescr
     PX_TRY(msg_unpack(&link->env, type, wire->body, wire->body_len, chain_slices(payload), &body));
     (void)px_msg_attach_chain(body, payload, payload->len);
     struct px_msg *m = &block_of(body)->env;
-    m->flags |= MSG_FROM_LINK;
     msg_address(m, px_link_peer(link, wire->sender), wire->mailbox, wire->method, wire->kind,
                 wire->id, 0);
     *ret_msg = m;
