@@ -46,8 +46,6 @@ struct cli_args {
     enum cli_exit exit;
 };
 bool cli_next(struct cli_args *args, const struct cli_option **ret_option, const char **ret_value);
-/* The name that takes the fewest edits to reach; `step` bytes apart, `n` of them. */
-const char *cli_nearest(const char *wrong, const char *const *names, size_t n);
 void cli_print_command(const struct cli_command *command);
 
 /* ---- mime.c ---- */

@@ -1,6 +1,7 @@
 /* main.c - picks the command.
  */
 #include "cli.h"
+#include "conf.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +48,7 @@ static enum cli_exit unknown_command(const char *wrong)
     }
     fprintf(
         stderr, "plexus: unknown %s '%s'. Did you mean '%s'?\n'plexus --help' lists them all.\n",
-        wrong[0] == '-' ? "option" : "command", wrong, cli_nearest(wrong, names, N_COMMANDS + 3));
+        wrong[0] == '-' ? "option" : "command", wrong, conf_nearest(wrong, names, N_COMMANDS + 3));
     return CLI_EXIT_USAGE;
 }
 
