@@ -177,10 +177,7 @@ enum px_err px_request_remote(struct px_request request, char *ret_text, size_t 
 uint32_t px_request_listener(struct px_request request)
 {
     const Http__Request *head = head_of(request_of(request));
-    if (head == NULL || head->listener >= request.system->n_listeners) {
-        return 0;
-    }
-    return request.system->listeners[head->listener].index;
+    return head == NULL ? 0 : listener_index(request.system, head->listener);
 }
 
 bool px_request_has_body(struct px_request request)

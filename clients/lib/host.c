@@ -127,6 +127,19 @@ enum px_err host_address_text(const ProtobufCBinaryData *address, char *ret_text
     return PX_EOK;
 }
 
+void host_address_ip(const ProtobufCBinaryData *address, char *ret_text, size_t size,
+                     uint16_t *ret_port)
+{
+    char text[PX_SOCKADDR46_TEXT_MAX] = "unix";
+    union px_sockaddr46 addr;
+    *ret_port = 0;
+    if (px_sockaddr46_unpack(address->data, address->len, &addr) == PX_EOK && address->len > 0) {
+        px_sockaddr46_print(&addr, text, sizeof text);
+        *ret_port = px_sockaddr46_port(&addr);
+    }
+    snprintf(ret_text, size, "%s", text);
+}
+
 /* ---- descriptors of the program ---- */
 
 static void watch_ready(void *state, struct posix_source *source, uint32_t events)

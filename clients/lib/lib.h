@@ -7,6 +7,8 @@
  * (pure) request.c   an exchange from head to end                fields.c   field lists (pure)
  *     reply.c     responses    reply_file.c  files            head.c     reading the head of a
  * request body.c      request bodies                              stream.c   streams
+ *     routes.c    sets of routes, hosts, error pages          rules.c    rules of a route (pure)
+ *     aside.c     rules carried out; the log                  redirect.c places filled in (pure)
  */
 #ifndef LIB_H
 #define LIB_H
@@ -40,6 +42,7 @@ enum {
 };
 
 struct app;
+struct aside;
 struct host;
 struct stream;
 
@@ -54,7 +57,13 @@ struct listener {
 
 struct px_server {
     struct px_system *system;
-    struct routes routes;
+    struct px_routes *routes;  /* in force; never NULL */
+    struct px_routes *sets;    /* all that are not freed */
+    struct px_routes *retired; /* to be let go of */
+    struct px_sul retire;      /* when */
+    px_log_fn log_fn;          /* NULL: nobody logs */
+    void *log_arg;
+    uint64_t n_logged; /* requests given a number */
     H1__Upgrade upgrades[UPGRADES_MAX], *upgrade_list[UPGRADES_MAX];
     char *name; /* h1.server points here */
     uint32_t connections_max, connections_peer_max, send_queue_max;
@@ -109,6 +118,7 @@ struct app {
     struct px_pool requests; /* of struct request */
     struct px_pool streams;  /* of struct stream */
     struct px_pool calls;    /* of struct call */
+    struct px_pool asides;   /* of struct aside */
     struct px_pool nobody;   /* one element: who answers requests that got none of their own */
     void *refuser;           /* that element */
 };
@@ -147,6 +157,8 @@ struct request {
     uint16_t path_len;
     bool held, announced, is_head, has_left, in_open, in_reading, fin_told, reading_file,
         told_to_wait;
+    struct aside *aside;           /* NULL: it is neither logged nor ruled */
+    struct px_routes *held_routes; /* what `match` points into, if it outlives the function */
     struct route_match match;
 };
 
@@ -164,6 +176,9 @@ const struct px_world *host_world(const struct host *host);
 enum px_err host_attach(struct host *host, struct px_kernel *kernel, px_addr *ret_net,
                         px_addr *ret_file);
 int host_fd(const struct host *host);
+/* Without port; "unix". */
+void host_address_ip(const ProtobufCBinaryData *address, char *ret_text, size_t size,
+                     uint16_t *ret_port);
 enum px_err host_address_text(const ProtobufCBinaryData *address, char *ret_text, size_t size);
 
 /* ---- system.c ---- */
@@ -174,6 +189,8 @@ void system_turn(struct px_system *system, uint64_t wait_us);
 enum px_err system_app_start(struct px_system *system);
 
 /* ---- server.c ---- */
+/* Among the server's listeners: 0 for the first, and for one that is not known. */
+uint32_t listener_index(const struct px_system *system, uint32_t tag);
 void server_free(struct px_server *take_server);
 enum px_err listener_open(struct px_system *system, const char *address,
                           const struct px_listen *options, const struct listener *proto);
@@ -205,6 +222,8 @@ static inline struct px_request request_handle(const struct request *r)
     return (struct px_request){r->app->system, r->self};
 }
 /* The request may still be answered: PX_EOK, PX_ESTALE or PX_ESTATE. */
+/* The routes that answer it: those of its host. */
+const struct px_routes *request_routes(const struct request *r);
 enum px_err request_answerable(const struct request *r);
 void request_move(struct request *r, enum request_state next);
 /* Sends a message to the engine; the first that is lost ends the request, soon. */
@@ -224,11 +243,36 @@ void reply_pump(struct request *r);
 void reply_answered(struct request *r);
 /* A response of our own: text/plain. */
 void reply_simple(struct request *r, uint32_t status, const char *text);
+/* Answers; without memory the request is given up. */
+void reply_or_cancel(struct request *r, const struct px_reply *reply);
+/* The error page of a status, with these fields; or a line of text. */
+enum px_err reply_error(struct request *r, uint32_t status, const struct px_field *fields,
+                        uint32_t n_fields);
 /* `allow` NULL: without that field. */
 void reply_allow(struct request *r, uint32_t status, const char *allow);
 
 /* ---- reply_file.c ---- */
 void file_read_more(struct request *r);
+
+/* ---- routes.c ---- */
+enum px_err routes_init(struct px_server *server);
+void routes_done(struct px_server *server);
+
+/* ---- status.c ---- */
+const char *status_text(uint32_t status);
+
+/* ---- aside.c ---- */
+size_t aside_size(void);
+/* Before anything is answered: a request that will be logged. False: no memory. */
+bool aside_log(struct request *r);
+/* A request of a ruled route: rules go before the function. */
+void aside_rule(struct request *r);
+/* A message is on its way to the engine. */
+void aside_told(struct request *r, uint16_t method, void *body);
+/* The end: logs it. */
+void aside_end(struct request *r, enum px_status status);
+/* A request that got no element was refused. */
+void aside_log_busy(struct app *app, const struct px_msg *msg);
 
 /* ---- stream.c ---- */
 void stream_on_accepted(void *state, const struct px_msg *msg);

@@ -2,12 +2,14 @@
  */
 #include "lib.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "http.pb-c.h"
 #include "http_contract.h"
 
 #include "fields.h"
+#include "rules.h"
 
 enum { SCRAP_SHARE = 4 };
 
@@ -191,30 +193,68 @@ enum px_err px_request_reply_text(struct px_request request, uint32_t status, co
     return px_request_reply(request, &reply);
 }
 
-/* An answer of our own. Without memory for it the request is given up. */
-void reply_simple(struct request *r, uint32_t status, const char *text)
+/* The outcome of an answer of our own. Without memory for it the request is given up. */
+static void answered_or_cancel(struct request *r, enum px_err err)
 {
-    struct px_reply reply = {.status = status,
-                             .content_type = "text/plain; charset=utf-8",
-                             .body = text,
-                             .body_len = strlen(text)};
-    if (reply_whole(r, &reply) == PX_ENOMEM) {
+    if (err == PX_ENOMEM) {
         request_cancel(r, PX_NO_MEMORY);
     }
 }
 
+void reply_or_cancel(struct request *r, const struct px_reply *reply)
+{
+    answered_or_cancel(r, reply_whole(r, reply));
+}
+
+/* An answer of our own: the error page of the status, or `text`. */
+static enum px_err reply_own(struct request *r, uint32_t status, const char *text,
+                             const struct px_field *fields, uint32_t n_fields)
+{
+    struct px_reply reply = {.status = status,
+                             .content_type = "text/plain; charset=utf-8",
+                             .fields = fields,
+                             .n_fields = n_fields,
+                             .body = text,
+                             .body_len = strlen(text)};
+    const struct error_page *page = routes_error_page(request_routes(r), status);
+    if (page != NULL) {
+        reply.content_type = page->content_type;
+        reply.body = page->body;
+        reply.body_len = page->body_len;
+    }
+    enum px_err err = reply_whole(r, &reply);
+    answered_or_cancel(r, err);
+    return err;
+}
+
+void reply_simple(struct request *r, uint32_t status, const char *text)
+{
+    (void)reply_own(r, status, text, NULL, 0);
+}
+
+enum px_err reply_error(struct request *r, uint32_t status, const struct px_field *fields,
+                        uint32_t n_fields)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%u %s\n", (unsigned)status, status_text(status));
+    return reply_own(r, status, text, fields, n_fields);
+}
+
+enum px_err px_request_reply_error(struct px_request request, uint32_t status)
+{
+    struct request *r = request_of(request);
+    PX_TRY(request_answerable(r));
+    return status < 400 || status > 599 ? PX_EINVAL : reply_error(r, status, NULL, 0);
+}
+
 void reply_allow(struct request *r, uint32_t status, const char *allow)
 {
-    static const char text[] = "405 Method Not Allowed\n";
     struct px_field field = {"allow", allow};
     struct px_reply reply = {.status = status, .fields = &field, .n_fields = allow == NULL ? 0 : 1};
     if (status == 405) {
-        reply.content_type = "text/plain; charset=utf-8";
-        reply.body = text;
-        reply.body_len = sizeof text - 1;
-    }
-    if (reply_whole(r, &reply) == PX_ENOMEM) {
-        request_cancel(r, PX_NO_MEMORY);
+        (void)reply_error(r, status, &field, reply.n_fields);
+    } else {
+        reply_or_cancel(r, &reply);
     }
 }
 

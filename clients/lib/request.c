@@ -18,6 +18,7 @@
 #include "http_contract.h"
 
 #include "path.h"
+#include "rules.h"
 
 static const struct px_state request_table[N_STATES] = {
     [WAITING] = {"waiting", PX_TO(OPENING) | PX_TO(SENDING) | PX_TO(FINISHING) | PX_TO(ANSWERED) |
@@ -52,6 +53,9 @@ void request_tell(struct request *r, uint16_t method, void *take_body)
 {
     bool first = !r->announced;
     r->announced = true;
+    if (r->aside != NULL) {
+        aside_told(r, method, take_body);
+    }
     if (!px_send(r->app->env, r->engine, method, take_body, r->requester) && first) {
         request_later(r, LATER_END); /* the engine has no handle to say Ended to */
     }
@@ -83,6 +87,9 @@ static void request_end(struct request *r, enum px_status status)
     if (r->events != NULL && r->events->ended != NULL) {
         r->events->ended(request_handle(r), r->arg, status);
     }
+    if (r->aside != NULL) {
+        aside_end(r, status);
+    }
     head_release(r);
     px_msg_release(r->trailers);
     px_msg_release(r->trailers_out);
@@ -92,6 +99,7 @@ static void request_end(struct request *r, enum px_status status)
     px_chain_clear(&r->file);
     px_buf_put(r->path_buf);
     px_buf_put(r->fields_buf);
+    routes_put(r->held_routes);
     px_pool_put(&app->requests, r);
     app_check_drained(app);
 }
@@ -159,11 +167,12 @@ static void request_flush(struct later *later)
 /* ---- the beginning ---- */
 
 /* No route: 404, or 405 and OPTIONS with Allow. */
-static LIB_APART void request_refuse(struct request *r, struct px_text path, struct px_text method)
+static LIB_APART void request_refuse(struct request *r, const struct px_routes *routes,
+                                     struct px_text path, struct px_text method)
 {
     char allow[ROUTE_ALLOW_MAX];
     bool is_options = method.len == 7 && memcmp(method.ptr, "OPTIONS", 7) == 0;
-    route_allow(&r->app->server->routes, path, allow);
+    route_allow(&routes->routes, path, allow);
     px_count(r->app->env, COUNT_NO_ROUTE, 1);
     if (allow[0] == '\0') {
         reply_simple(r, 404, "404 Not Found\n");
@@ -191,10 +200,25 @@ static LIB_APART struct px_text path_prepare(struct request *r, struct px_text p
     return (struct px_text){mem, len};
 }
 
+const struct px_routes *request_routes(const struct request *r)
+{
+    struct px_routes *routes = r->app->server->routes;
+    if (r->match.route != NULL) {
+        return r->match.route->owner;
+    }
+    if (routes->hosts == NULL || r->msg == NULL) {
+        return routes;
+    }
+    const Http__Request *head = r->msg->body;
+    return routes_of_host(
+        routes, (struct px_text){(const char *)head->authority.data, head->authority.len});
+}
+
 static void request_begin(struct request *r, const Http__Request *head)
 {
     struct px_text method = {(const char *)head->method.data, head->method.len};
     struct px_text target = {(const char *)head->path.data, head->path.len}, path, query;
+    const struct px_routes *routes = r->app->server->routes;
 
     if (target.len == 1 &&
         target.ptr[0] == '*') { /* RFC 9110 7.1: OPTIONS about the server as a whole */
@@ -212,11 +236,16 @@ static void request_begin(struct request *r, const Http__Request *head)
             return;
         }
     }
+    if (routes->hosts != NULL) {
+        routes = request_routes(r);
+    }
     r->path_len = (uint16_t)path.len;
-    if (route_find(&r->app->server->routes, method, path, &r->match)) {
-        r->match.route->fn(request_handle(r), r->match.route->arg);
+    if (!route_find(&routes->routes, method, path, &r->match)) {
+        request_refuse(r, routes, path, method);
+    } else if (r->match.route->rules != NULL) {
+        aside_rule(r);
     } else {
-        request_refuse(r, path, method);
+        r->match.route->fn(request_handle(r), r->match.route->arg);
     }
 }
 
@@ -231,6 +260,9 @@ static LIB_APART void request_busy(struct app *app, const struct px_msg *msg,
     m->has_length = true;
     m->fin = true;
     px_count(app->env, COUNT_BUSY, 1);
+    if (app->server != NULL && app->server->log_fn != NULL) {
+        aside_log_busy(app, msg);
+    }
     px_send(app->env, PX_PEER_ADDR(msg->from), REQUESTER_RESPOND, m, head->requester);
 }
 
@@ -248,6 +280,9 @@ static void request_begun(struct request *r)
     } else {
         r->msg = px_msg_hold(r->msg);
         r->held = true;
+    }
+    if (r->match.route != NULL && (r->held || r->events != NULL || r->aside != NULL)) {
+        r->held_routes = routes_hold(r->match.route->owner);
     }
 }
 
@@ -269,7 +304,11 @@ void request_on_exchange(void *state, const struct px_msg *msg)
     r->credit = head->credit;
     r->in_open = !head->fin;
     r->is_head = head->method.len == 4 && memcmp(head->method.data, "HEAD", 4) == 0;
-    request_begin(r, head);
+    if (app->server->log_fn != NULL && !aside_log(r)) {
+        (void)reply_error(r, 503, NULL, 0);
+    } else {
+        request_begin(r, head);
+    }
     request_begun(r);
 }
 

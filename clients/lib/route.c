@@ -4,6 +4,8 @@
  */
 #include "route.h"
 
+#include "rules.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +71,7 @@ static void route_free(struct route *route)
         for (uint32_t i = 0; i < route->n_names; i++) {
             free(route->names[i]);
         }
+        rules_free(route->rules);
         free(route);
     }
 }
@@ -123,36 +126,55 @@ static enum px_err pattern_walk(struct route_node *root, struct route *route, co
     return PX_EOK;
 }
 
+static struct route *route_new(const char *method, px_route_fn fn, void *arg)
+{
+    struct route *route = calloc(1, sizeof *route);
+    if (route != NULL) {
+        route->fn = fn;
+        route->arg = arg;
+        route->method_len = (uint32_t)strlen(method);
+        memcpy(route->method, method, route->method_len + 1);
+    }
+    return route;
+}
+
+/* Puts a route where its pattern says; its names are known then, and its rules can be made. */
+static enum px_err route_put(struct routes *routes, struct route *route, const char *pattern,
+                             const struct px_rules *rules)
+{
+    struct route_node *node = NULL;
+    PX_TRY(pattern_walk(routes->root, route, pattern + 1, &node));
+    if (rules != NULL) {
+        PX_TRY(rules_new(rules, route, &route->rules));
+    }
+    return node_put(node, route);
+}
+
 enum px_err route_add(struct routes *routes, const char *method, const char *pattern,
-                      px_route_fn fn, void *arg)
+                      px_route_fn fn, void *arg, const struct px_rules *rules,
+                      struct route **ret_route)
 {
     size_t method_len = strlen(method);
     if (method_len == 0 || method_len > ROUTE_METHOD_MAX || pattern[0] != '/' ||
-        strlen(pattern) > ROUTE_PATTERN_MAX || fn == NULL) {
+        strlen(pattern) > ROUTE_PATTERN_MAX || (fn == NULL && rules == NULL)) {
         return PX_EINVAL;
     }
     if (routes->root == NULL) {
         routes->root = node_new(LITERAL, "", 0);
     }
-    struct route *route = calloc(1, sizeof *route);
-    if (routes->root == NULL || route == NULL) {
-        free(route);
+    struct route *route = routes->root == NULL ? NULL : route_new(method, fn, arg);
+    if (route == NULL) {
         return PX_ENOMEM;
     }
-    route->fn = fn;
-    route->arg = arg;
-    route->method_len = (uint32_t)method_len;
-    memcpy(route->method, method, method_len + 1);
-
-    struct route_node *node = NULL;
-    enum px_err err = pattern_walk(routes->root, route, pattern + 1, &node);
-    if (node != NULL) {
-        err = node_put(node, route);
-    }
+    enum px_err err = route_put(routes, route, pattern, rules);
     if (err != PX_EOK) {
         route_free(route);
+        return err;
     }
-    return err;
+    if (ret_route != NULL) {
+        *ret_route = route;
+    }
+    return PX_EOK;
 }
 
 static void node_free(struct route_node *node)

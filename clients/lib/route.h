@@ -17,12 +17,15 @@ enum {
 };
 
 struct route_node;
+struct rules;
 
 /* A method at a pattern. */
 struct route {
     struct route *next; /* other methods at the same pattern */
     px_route_fn fn;
     void *arg;
+    struct rules *rules;     /* NULL: none */
+    struct px_routes *owner; /* whose it is; NULL: nobody's */
     char *names[ROUTE_PARAMS_MAX];
     uint32_t n_names;
     uint32_t method_len;
@@ -45,9 +48,10 @@ struct route_match {
     struct route_part params[ROUTE_PARAMS_MAX];
 };
 
-/* PX_EINVAL, PX_EEXIST, PX_ENOMEM; see px_server_route. */
+/* PX_EINVAL, PX_EEXIST, PX_ENOMEM; see px_server_route_with. `ret_route` may be NULL. */
 enum px_err route_add(struct routes *routes, const char *method, const char *pattern,
-                      px_route_fn fn, void *arg);
+                      px_route_fn fn, void *arg, const struct px_rules *rules,
+                      struct route **ret_route);
 void route_free_all(struct routes *routes);
 /* The most specific route for a normalised path (it starts with '/', at most 65535 bytes). Work is
  * bounded by the number of pattern segments. False: none; `ret` is scratch then. */

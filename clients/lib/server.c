@@ -92,7 +92,10 @@ enum px_err px_server_new(struct px_system *system, const struct px_server_confi
         return PX_ENOMEM;
     }
     server->system = system;
-    enum px_err err = server_fill(server, &system->h1, config == NULL ? &defaults : config);
+    enum px_err err = routes_init(server);
+    if (err == PX_EOK) {
+        err = server_fill(server, &system->h1, config == NULL ? &defaults : config);
+    }
     if (err != PX_EOK) {
         server_free(server);
         return err;
@@ -105,7 +108,7 @@ enum px_err px_server_new(struct px_system *system, const struct px_server_confi
 void server_free(struct px_server *take_server)
 {
     if (take_server != NULL) {
-        route_free_all(&take_server->routes);
+        routes_done(take_server);
         free(take_server->name);
         free(take_server);
     }
@@ -114,7 +117,13 @@ void server_free(struct px_server *take_server)
 enum px_err px_server_route(struct px_server *server, const char *method, const char *pattern,
                             px_route_fn fn, void *arg)
 {
-    return route_add(&server->routes, method, pattern, fn, arg);
+    return px_routes_add(server->routes, method, pattern, fn, arg, NULL);
+}
+
+enum px_err px_server_route_with(struct px_server *server, const char *method, const char *pattern,
+                                 px_route_fn fn, void *arg, const struct px_rules *rules)
+{
+    return px_routes_add(server->routes, method, pattern, fn, arg, rules);
 }
 
 /* ---- listening ---- */
@@ -224,6 +233,11 @@ enum px_err px_server_listen(struct px_server *server, const char *address,
     PX_TRY(listener_open(server->system, address, options, &proto));
     server->n_listeners++;
     return PX_EOK;
+}
+
+uint32_t listener_index(const struct px_system *system, uint32_t tag)
+{
+    return tag >= system->n_listeners ? 0 : system->listeners[tag].index;
 }
 
 const char *px_server_address(const struct px_server *server, uint32_t index)

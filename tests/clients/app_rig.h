@@ -56,6 +56,7 @@ static inline void rig_start(struct rig *rig)
     rig->system->server = &rig->server;
     rig->system->in_turn = true; /* the simulator's clock is the kernel's */
     rig->server = (struct px_server){.system = rig->system, .send_queue_max = 2000};
+    ck_assert_int_eq(routes_init(&rig->server), PX_EOK);
     ck_assert_int_eq(system_app_start(rig->system), PX_EOK);
 }
 
@@ -65,7 +66,7 @@ static inline void rig_end(struct rig *rig)
     sim_settle(rig->sim);
     sim_expect_silence(rig->sim);
     sim_expect_ledgers_zero(rig->world, 1);
-    route_free_all(&rig->server.routes);
+    routes_done(&rig->server);
     px_sim_free(rig->sim);
     free(rig->system);
 }

@@ -34,7 +34,7 @@ static void on_any(struct px_request request, void *arg)
 
 static enum px_err add(const char *method, const char *pattern)
 {
-    return route_add(&routes, method, pattern, on_any, (void *)(uintptr_t)pattern);
+    return route_add(&routes, method, pattern, on_any, (void *)(uintptr_t)pattern, NULL, NULL);
 }
 
 /* The pattern that gets a request, "" if none does. */
@@ -132,7 +132,7 @@ START_TEST(what_is_no_pattern_is_refused)
     ck_assert_int_eq(add("", "/a"), PX_EINVAL);
     ck_assert_int_eq(add("123456789012345678901234567890123", "/a"), PX_EINVAL);
     ck_assert_int_eq(add("12345678901234567890123456789012", "/a"), PX_EOK);
-    ck_assert_int_eq(route_add(&routes, "GET", "/a", NULL, NULL), PX_EINVAL);
+    ck_assert_int_eq(route_add(&routes, "GET", "/a", NULL, NULL, NULL, NULL), PX_EINVAL);
     ck_assert_int_eq(add("GET", "/a"), PX_EOK);
     ck_assert_int_eq(add("GET", "/a"), PX_EEXIST);
 }

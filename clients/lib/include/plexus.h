@@ -496,4 +496,6 @@ enum px_err px_stream_reset(struct px_stream stream);
 }
 #endif
 
+#include <plexus/rules.h>
+
 #endif
