@@ -46,7 +46,8 @@ enum px_err px_system_call(struct px_system *system, const char *mailbox, uint16
     struct call *call = to == 0 ? NULL : call_new(app, user_call_done, 0);
     if (call == NULL) {
         px_msg_drop(take_body);
-        return to == 0 ? PX_ENOENT : PX_ELIMIT;
+        return to == 0 ? system_fail(system, PX_ENOENT, mailbox, "no such mailbox")
+                       : system_fail(system, PX_ELIMIT, mailbox, "too many calls are outstanding");
     }
     call->user_fn = fn;
     call->arg = arg;

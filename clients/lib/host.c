@@ -155,7 +155,7 @@ enum px_err px_system_watch(struct px_system *system, int take_fd, px_watch_fn f
     struct host *host = system->host;
     PX_TRY(px_system_start(system));
     if (host->n_watches == WATCHES_MAX) {
-        return PX_ELIMIT;
+        return system_fail(system, PX_ELIMIT, "watch", "too many descriptors are watched");
     }
     if (host->owner == 0) {
         PX_TRY(posix_join(host->os, system->app->env, system->app, watch_ready, &host->owner));
@@ -163,6 +163,9 @@ enum px_err px_system_watch(struct px_system *system, int take_fd, px_watch_fn f
     struct watch *watch = &host->watches[host->n_watches];
     *watch = (struct watch){.fn = fn, .arg = arg};
     enum px_err err = posix_watch(host->os, host->owner, &watch->source, take_fd, POSIX_IN);
-    host->n_watches += err == PX_EOK;
-    return err;
+    if (err != PX_EOK) {
+        return system_fail(system, err, "watch", "this descriptor cannot be watched");
+    }
+    host->n_watches++;
+    return PX_EOK;
 }

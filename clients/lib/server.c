@@ -79,17 +79,17 @@ enum px_err px_server_new(struct px_system *system, const struct px_server_confi
 {
     static const struct px_server_config defaults;
     if (system->app != NULL) {
-        return PX_ESTATE;
+        return system_fail(system, PX_ESTATE, "server", "the system is started already");
     }
     if (system->server != NULL) {
-        return PX_EEXIST;
+        return system_fail(system, PX_EEXIST, "server", "the system has one already");
     }
     if (px_kernel_mailbox(system->kernel, "h1") == 0) {
-        return PX_EUNSUPPORTED;
+        return system_fail(system, PX_EUNSUPPORTED, "server", "this build has no HTTP service");
     }
     struct px_server *server = calloc(1, sizeof *server);
     if (server == NULL) {
-        return PX_ENOMEM;
+        return system_fail(system, PX_ENOMEM, "server", px_err_text(PX_ENOMEM));
     }
     server->system = system;
     enum px_err err = routes_init(server);
@@ -98,7 +98,7 @@ enum px_err px_server_new(struct px_system *system, const struct px_server_confi
     }
     if (err != PX_EOK) {
         server_free(server);
-        return err;
+        return system_fail(system, err, "server", px_err_text(err));
     }
     system->server = server;
     *ret_server = server;
@@ -117,13 +117,29 @@ void server_free(struct px_server *take_server)
 enum px_err px_server_route(struct px_server *server, const char *method, const char *pattern,
                             px_route_fn fn, void *arg)
 {
-    return px_routes_add(server->routes, method, pattern, fn, arg, NULL);
+    return px_server_route_with(server, method, pattern, fn, arg, NULL);
+}
+
+static enum px_err route_err(struct px_server *server, const char *pattern, enum px_err err)
+{
+    switch (err) {
+    case PX_EOK:
+        return PX_EOK;
+    case PX_EINVAL:
+        return system_fail(server->system, err, pattern, "not a method, pattern and rules");
+    case PX_EEXIST:
+        return system_fail(server->system, err, pattern,
+                           "this method and pattern are routed already");
+    default:
+        return system_fail(server->system, err, pattern, px_err_text(err));
+    }
 }
 
 enum px_err px_server_route_with(struct px_server *server, const char *method, const char *pattern,
                                  px_route_fn fn, void *arg, const struct px_rules *rules)
 {
-    return px_routes_add(server->routes, method, pattern, fn, arg, rules);
+    return route_err(server, pattern,
+                     px_routes_add(server->routes, method, pattern, fn, arg, rules));
 }
 
 /* ---- listening ---- */

@@ -346,7 +346,7 @@ enum px_err px_stream_connect(struct px_system *system, const char *address,
     struct call *call = s == NULL ? NULL : call_new(app, connect_done, s->self);
     if (call == NULL) {
         px_pool_put(&app->streams, s);
-        return PX_ELIMIT;
+        return system_fail(system, PX_ELIMIT, address, "too many streams or calls are open");
     }
     Stream__OpenStream *m =
         px_msg_new_sized(app->env, &stream__open_stream__descriptor, ADDRESS_TEXT_MAX);

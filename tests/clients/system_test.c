@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <px/kernel.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -132,6 +133,39 @@ START_TEST(one_system_has_one_server_and_only_before_it_is_started)
 }
 END_TEST
 
+static void expect_error(const char *text)
+{
+    ck_assert_str_eq(px_system_error(sys), text);
+}
+
+static void on_any(struct px_request request, void *arg)
+{
+    (void)request, (void)arg;
+}
+
+START_TEST(what_fails_says_what_and_why)
+{
+    struct px_server *server = NULL, *other = NULL;
+    ck_assert_int_eq(px_server_new(sys, NULL, &server), PX_EOK);
+    ck_assert_int_eq(px_server_new(sys, NULL, &other), PX_EEXIST);
+    expect_error("server: the system has one already");
+    ck_assert_int_eq(px_server_route(server, "GET", "/a", on_any, NULL), PX_EOK);
+    ck_assert_int_eq(px_server_route(server, "GET", "/a", on_any, NULL), PX_EEXIST);
+    expect_error("/a: this method and pattern are routed already");
+    ck_assert_int_eq(px_server_route(server, "GET", "a", on_any, NULL), PX_EINVAL);
+    expect_error("a: not a method, pattern and rules");
+    ck_assert_int_eq(px_server_listen(server, "localhost:80", NULL), PX_EINVAL);
+    expect_error("localhost:80: not an address");
+    FILE *plain = tmpfile();
+    ck_assert_ptr_nonnull(plain);
+    ck_assert_int_eq(px_system_watch(sys, fileno(plain), NULL, NULL), PX_EIO);
+    expect_error("watch: this descriptor cannot be watched");
+    fclose(plain);
+    ck_assert_int_eq(px_server_new(sys, NULL, &other), PX_ESTATE);
+    expect_error("server: the system is started already");
+}
+END_TEST
+
 START_TEST(listening_says_where_and_why_not)
 {
     struct px_server *server = NULL;
@@ -217,6 +251,7 @@ int main(void)
     tcase_add_test(systems, a_foreign_loop_polls_one_descriptor_and_keeps_one_deadline);
     tcase_add_test(systems, a_descriptor_of_the_programs_is_watched);
     tcase_add_test(systems, one_system_has_one_server_and_only_before_it_is_started);
+    tcase_add_test(systems, what_fails_says_what_and_why);
     tcase_add_test(systems, listening_says_where_and_why_not);
     tcase_add_test(systems, configurations_out_of_range_are_refused);
     tcase_add_test(systems, an_idle_system_makes_no_turns);

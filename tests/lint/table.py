@@ -32,3 +32,9 @@ def contracts_of(names):
             known.add(name)
             todo += re.findall(r'^import "(\w+)\.proto"', read("proto/%s.proto" % name), re.M)
     return known
+
+# What prints, or hands to the caller, a message for people; and where messages may come from.
+MESSAGE_CALLS = {"fprintf", "failed", "mistake", "system_fail"}
+MESSAGE_LISTS = {"kernel/include/px/err.h": {"X"}}  # where it is something else
+MESSAGE_FOLDERS = ("clients/cli/", "clients/lib/", "kernel/", "services/", "transports/link/", "transports/posix/",
+                   "transports/spawn/")

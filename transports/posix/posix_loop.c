@@ -89,7 +89,7 @@ enum px_err posix_watch(struct px_posix *os, uint8_t owner, struct posix_source 
     struct epoll_event e = event_of(os, number, events);
     if (epoll_ctl(os->epoll_fd, EPOLL_CTL_ADD, take_fd, &e) != 0) {
         place_put(os, number);
-        return errno == ENOSPC ? PX_ELIMIT : PX_ENOMEM;
+        return errno == ENOSPC ? PX_ELIMIT : errno == ENOMEM ? PX_ENOMEM : PX_EIO;
     }
     p->source = source;
     p->fd = take_fd;

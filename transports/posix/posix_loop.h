@@ -45,7 +45,7 @@ struct px_posix *posix_of(const struct px_env *env);
 PX_MUST_USE enum px_err posix_join(struct px_posix *os, struct px_env *env, void *state,
                                    posix_ready_fn ready, uint8_t *ret_owner);
 /* Begins to watch `take_fd` for `events` (POSIX_ bits). On failure the descriptor
- * stays the caller's: ENOMEM, ELIMIT (epoll's own limit). */
+ * stays the caller's: ENOMEM, ELIMIT (epoll's own limit), EIO (a plain file, or no descriptor). */
 PX_MUST_USE enum px_err posix_watch(struct px_posix *os, uint8_t owner, struct posix_source *source,
                                     int take_fd, uint8_t events);
 /* Changes what is watched for; costs nothing if it is the same. */
