@@ -97,6 +97,7 @@ static void app_stop(void *state)
     struct app *app = state;
     app->stopping = true;
     stream_stop(app);
+    event_streams_stop(app);
     app_check_drained(app);
 }
 
@@ -132,8 +133,13 @@ static const struct px_handler app_handlers[] = {
 };
 
 static const char *const app_counters[N_COUNTERS] = {
-    [COUNT_NO_ROUTE] = "no_route", [COUNT_BAD_PATH] = "bad_path", [COUNT_BUSY] = "busy",
-    [COUNT_LOST] = "lost",         [COUNT_FULL] = "queue_full",
+    [COUNT_NO_ROUTE] = "no_route",
+    [COUNT_BAD_PATH] = "bad_path",
+    [COUNT_BUSY] = "busy",
+    [COUNT_LOST] = "lost",
+    [COUNT_FULL] = "queue_full",
+    [COUNT_EVENT_DROPPED] = "event_dropped",
+    [COUNT_EVENT_CLOSED] = "event_stream_closed",
 };
 
 const struct px_service px_app_service = {

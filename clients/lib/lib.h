@@ -1,14 +1,17 @@
 /* lib.h - what the files of libplexus share. One system is one kernel; `app` is the state of the
  * mailbox through which this library speaks for the program.
  *
- *     system.c    makes, runs, embeds and stops a system      server.c   configuration, listening
- *     wiring.c    which mailbox may send what to whom         route.c    patterns (pure)
- *     app.c       the mailbox: handlers, calls, the end       path.c     escapes and dot segments
- * (pure) request.c   an exchange from head to end                fields.c   field lists (pure)
- *     reply.c     responses    reply_file.c  files            head.c     reading the head of a
- * request body.c      request bodies                              stream.c   streams
- *     routes.c    sets of routes, hosts, error pages          rules.c    rules of a route (pure)
- *     aside.c     rules carried out; the log                  redirect.c places filled in (pure)
+ *     system.c      makes, runs, embeds, stops   server.c      configuration, listening
+ *     wiring.c      which mailbox may send what  route.c       patterns (pure)
+ *     app.c         the mailbox: handlers, calls path.c        escapes, dot segments (pure)
+ *     request.c     an exchange, head to end     fields.c      field lists (pure)
+ *     head.c        reading a request's head     body.c        request bodies
+ *     reply.c       responses                    reply_file.c  files
+ *     routes.c      sets of routes, hosts, error pages
+ *     aside.c       rules carried out; the log   rules.c       rules of a route (pure)
+ *     redirect.c    places filled in (pure)      events.c      server-sent events
+ *     topic.c       one event for many           event_text.c  their encoding (pure)
+ *     stream.c      streams
  */
 #ifndef LIB_H
 #define LIB_H
@@ -86,6 +89,7 @@ struct px_system {
     struct app *app; /* NULL until started */
     struct px_server *server;
     struct px_ready *readies;
+    struct px_topic *topics;
     H1__Config h1; /* the configuration of the h1 service */
     px_addr addr_app, addr_net, addr_file;
     uint32_t requests_max, streams_max, calls_max;
@@ -107,7 +111,16 @@ struct call {
     px_handle about; /* the request or stream it is made for */
 };
 
-enum app_counter { COUNT_NO_ROUTE, COUNT_BAD_PATH, COUNT_BUSY, COUNT_LOST, COUNT_FULL, N_COUNTERS };
+enum app_counter {
+    COUNT_NO_ROUTE,
+    COUNT_BAD_PATH,
+    COUNT_BUSY,
+    COUNT_LOST,
+    COUNT_FULL,
+    COUNT_EVENT_DROPPED,
+    COUNT_EVENT_CLOSED,
+    N_COUNTERS
+};
 
 struct app {
     struct px_system *system;
@@ -115,12 +128,13 @@ struct app {
     struct px_env *env;
     px_addr net, file;
     bool stopping;
-    struct px_pool requests; /* of struct request */
-    struct px_pool streams;  /* of struct stream */
-    struct px_pool calls;    /* of struct call */
-    struct px_pool asides;   /* of struct aside */
-    struct px_pool nobody;   /* one element: who answers requests that got none of their own */
-    void *refuser;           /* that element */
+    struct px_pool requests;      /* of struct request */
+    struct px_pool streams;       /* of struct stream */
+    struct px_pool calls;         /* of struct call */
+    struct px_pool asides;        /* of struct aside */
+    struct px_pool event_streams; /* of struct event_stream */
+    struct px_pool nobody;        /* one element: who answers requests that got none of their own */
+    void *refuser;                /* that element */
 };
 
 /* What the flush phase still has to tell the owner of a request or stream. Callbacks that do not
@@ -156,10 +170,17 @@ struct request {
     px_addr engine;
     uint16_t path_len;
     bool held, announced, is_head, has_left, in_open, in_reading, fin_told, reading_file,
-        told_to_wait;
+        told_to_wait, hooked;
     struct aside *aside;           /* NULL: it is neither logged nor ruled */
     struct px_routes *held_routes; /* what `match` points into, if it outlives the function */
     struct route_match match;
+};
+
+/* Stands between a request and its program, who said this by px_request_on: first in the element
+ * that request.arg points to while `hooked`. It hands on what it does not deal with. */
+struct hook {
+    const struct px_request_events *events;
+    void *arg;
 };
 
 enum request_state { WAITING, OPENING, SENDING, FINISHING, ANSWERED, ENDED, N_STATES };
@@ -230,6 +251,8 @@ void request_move(struct request *r, enum request_state next);
 void request_tell(struct request *r, uint16_t method, void *take_body);
 void request_later(struct request *r, enum later_what what);
 void request_cancel(struct request *r, enum px_status reason);
+/* From now on `events` hear of it, with `hook` as their argument. */
+void hook_set(struct request *r, struct hook *hook, const struct px_request_events *events);
 
 /* ---- body.c ---- */
 void body_on_data(void *state, const struct px_msg *msg);
@@ -273,6 +296,10 @@ void aside_told(struct request *r, uint16_t method, void *body);
 void aside_end(struct request *r, enum px_status status);
 /* A request that got no element was refused. */
 void aside_log_busy(struct app *app, const struct px_msg *msg);
+
+/* ---- events.c, topic.c ---- */
+void event_streams_stop(struct app *app);
+size_t event_stream_size(void);
 
 /* ---- stream.c ---- */
 void stream_on_accepted(void *state, const struct px_msg *msg);

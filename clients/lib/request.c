@@ -331,9 +331,22 @@ enum px_err px_request_on(struct px_request request, const struct px_request_eve
     if (r == NULL || r->state == ENDED) {
         return PX_ESTALE;
     }
+    if (r->hooked) {
+        struct hook *hook = r->arg;
+        *hook = (struct hook){events, arg};
+        return PX_EOK;
+    }
     r->events = events;
     r->arg = arg;
     return PX_EOK;
+}
+
+void hook_set(struct request *r, struct hook *hook, const struct px_request_events *events)
+{
+    *hook = (struct hook){r->events, r->arg};
+    r->events = events;
+    r->arg = hook;
+    r->hooked = true;
 }
 
 enum px_err px_request_abort(struct px_request request)

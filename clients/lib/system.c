@@ -74,6 +74,9 @@ void px_system_free(struct px_system *take_system)
     while (take_system->readies != NULL) {
         px_ready_free(take_system->readies);
     }
+    while (take_system->topics != NULL) {
+        px_topic_free(take_system->topics);
+    }
     px_kernel_free(take_system->kernel);
     server_free(take_system->server);
     host_free(take_system->host);
@@ -128,6 +131,7 @@ enum px_err system_app_start(struct px_system *system)
     PX_TRY(px_pool_init(&app->streams, env, stream_size(), system->streams_max, 0));
     PX_TRY(px_pool_init(&app->calls, env, sizeof(struct call), system->calls_max, 1));
     PX_TRY(px_pool_init(&app->asides, env, aside_size(), system->requests_max, 0));
+    PX_TRY(px_pool_init(&app->event_streams, env, event_stream_size(), system->requests_max, 0));
     PX_TRY(px_pool_init(&app->nobody, env, sizeof(void *), 1, 0));
     app->refuser = px_pool_get(&app->nobody);
     if (app->refuser == NULL) {

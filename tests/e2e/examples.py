@@ -2,6 +2,7 @@
 """Every example does what its first lines say."""
 import hashlib
 import os
+import re
 import socket
 import subprocess
 import tempfile
@@ -12,7 +13,8 @@ from common import PATIENCE_S, SOURCE, Server, main, need, program, run, until
 
 need("curl")
 FOLDER = "clients/examples/example_"
-HELLO, EMBED, UPLOAD, ECHO = (program(FOLDER + name) for name in ("hello", "embed_poll", "upload", "unix_echo"))
+HELLO, EMBED, UPLOAD, ECHO, EVENTS = (program(FOLDER + name) for name in (
+    "hello", "embed_poll", "upload", "unix_echo", "events"))
 
 
 class Examples(unittest.TestCase):
@@ -77,6 +79,33 @@ class Examples(unittest.TestCase):
                 sender.join()
                 self.assertEqual(conn.recv(1), b"")
         self.assertEqual(hashlib.sha256(got).digest(), hashlib.sha256(data).digest())
+
+    def test_events_come_at_once_and_who_was_away_gets_what_he_missed(self):
+        server = self.start(EVENTS, "127.0.0.1:0")
+        self.assertIn(b"EventSource", run("curl", "-s", server.url + "/")[1])
+
+        def listen(last_id, wanted):
+            """The events up to the one wanted: a list of (id, data)."""
+            with server.connect() as conn:
+                conn.settimeout(PATIENCE_S)
+                conn.sendall(b"GET /events HTTP/1.0\r\nLast-Event-ID: " + last_id + b"\r\n\r\n")
+                text = b""
+                while wanted not in text:
+                    if wanted == b"data: one" and b"retry: 1000" in text and b"said" not in text:
+                        self.assertEqual(run("curl", "-s", "-d", "one", server.url + "/")[0], 0)
+                        text += b": said\n"
+                    part = conn.recv(65536)
+                    self.assertTrue(part)
+                    text += part
+            self.assertIn(b"text/event-stream", text)
+            return re.findall(rb"^id: (\S+)\n(?:event: .*\n)?data: (.*)$", text, re.M)
+
+        first = listen(b"", b"data: one")
+        self.assertEqual(first[-1][1], b"one")
+        run("curl", "-s", "-d", "two", server.url + "/")
+        run("curl", "-s", "-d", "three", server.url + "/")
+        said = [data for _, data in listen(first[-1][0], b"data: three") if b":" not in data]
+        self.assertEqual(said, [b"two", b"three"])
 
     def test_every_example_fits_on_a_page(self):
         folder = os.path.join(SOURCE, "clients", "examples")

@@ -152,7 +152,8 @@ PX_MUST_USE enum px_err px_system_watch(struct px_system *system, int take_fd, p
 typedef void (*px_stopped_fn)(struct px_system *system, bool drained, void *arg);
 
 /** Stops: listening ends, requests under way may finish until the deadline, then `fn` (or NULL) is
- * called and px_run returns. Also from callbacks. A second call only brings the deadline forward.
+ * called and px_run returns. Event streams end in order. Also from callbacks. A second call only
+ * brings the deadline forward.
  */
 void px_stop(struct px_system *system, uint64_t deadline_us, px_stopped_fn fn, void *arg);
 
@@ -496,6 +497,7 @@ enum px_err px_stream_reset(struct px_stream stream);
 }
 #endif
 
+#include <plexus/events.h>
 #include <plexus/rules.h>
 
 #endif
