@@ -50,6 +50,7 @@ struct host;
 struct stream;
 
 struct listener {
+    bool used;
     bool is_stream;                        /* of a px_stream_listen, not of the server */
     uint32_t index;                        /* among those of the server */
     px_handle handle;                      /* net's */
@@ -70,7 +71,6 @@ struct px_server {
     H1__Upgrade upgrades[UPGRADES_MAX], *upgrade_list[UPGRADES_MAX];
     char *name; /* h1.server points here */
     uint32_t connections_max, connections_peer_max, send_queue_max;
-    uint32_t n_listeners; /* of the server */
 };
 
 struct px_ready {
@@ -93,10 +93,10 @@ struct px_system {
     H1__Config h1; /* the configuration of the h1 service */
     px_addr addr_app, addr_net, addr_file;
     uint32_t requests_max, streams_max, calls_max;
-    uint32_t n_listeners;
+    uint32_t n_listeners;                     /* slots ever used */
     struct listener listeners[LISTENERS_MAX]; /* the index is net's tag */
     char stream_address[ADDRESS_TEXT_MAX];
-    bool in_turn, stopping, out_of_time, stopped;
+    bool in_turn, breaking, stopping, out_of_time, stopped;
     struct px_sul stop_timer;
     px_stopped_fn stopped_fn;
     void *stopped_arg;
@@ -214,7 +214,8 @@ enum px_err system_app_start(struct px_system *system);
 uint32_t listener_index(const struct px_system *system, uint32_t tag);
 void server_free(struct px_server *take_server);
 enum px_err listener_open(struct px_system *system, const char *address,
-                          const struct px_listen *options, const struct listener *proto);
+                          const struct px_listen *options, const struct listener *proto,
+                          const struct listener **ret_listener);
 
 /* ---- app.c ---- */
 extern const struct px_service px_app_service;

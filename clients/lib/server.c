@@ -167,6 +167,7 @@ static void listen_done(struct app *app, const struct call *call, const struct p
 
 static enum px_err listen_err(struct px_system *system, const char *address, enum px_status status)
 {
+    bool is_fd = strncmp(address, "fd:", 3) == 0;
     switch (status) {
     case PX_OK:
         return PX_EOK;
@@ -175,10 +176,12 @@ static enum px_err listen_err(struct px_system *system, const char *address, enu
     case PX_DENIED:
         return system_fail(system, PX_EDENIED, address, "permission denied");
     case PX_BAD_REQUEST:
-        return system_fail(system, PX_EINVAL, address, "not an address");
+        return system_fail(system, PX_EINVAL, address,
+                           is_fd ? "not a descriptor that somebody listens on" : "not an address");
     case PX_NOT_FOUND:
     case PX_UNREACHABLE:
-        return system_fail(system, PX_ENOENT, address, "no interface has this address");
+        return system_fail(system, PX_ENOENT, address,
+                           is_fd ? "no such descriptor" : "no interface has this address");
     case PX_NO_MEMORY:
         return system_fail(system, PX_ENOMEM, address, "memory ran out");
     default:
@@ -187,17 +190,18 @@ static enum px_err listen_err(struct px_system *system, const char *address, enu
 }
 
 static void listen_send(struct px_system *system, struct call *call, const char *address,
-                        const struct px_listen *options, bool is_stream)
+                        const struct px_listen *options, uint32_t slot)
 {
     static const struct px_listen defaults;
     struct app *app = system->app;
     const struct px_listen *o = options == NULL ? &defaults : options;
+    bool is_stream = system->listeners[slot].is_stream;
     const char *upper = is_stream ? "app" : "h1";
     Net__ListenAt *m =
         px_msg_new_sized(app->env, &net__listen_at__descriptor, ADDRESS_TEXT_MAX + 8);
     px_msg_put(m, &m->address, address, strlen(address));
     px_msg_put(m, &m->upper, upper, strlen(upper));
-    m->tag = system->n_listeners;
+    m->tag = slot;
     m->backlog = o->backlog;
     m->reuse_port = o->reuse_port;
     m->v6only = o->v6only;
@@ -211,43 +215,97 @@ static void listen_send(struct px_system *system, struct call *call, const char 
             px_handle_of(&app->calls, call));
 }
 
+/* A slot that is not in use; LISTENERS_MAX: all are. */
+static uint32_t listener_slot(const struct px_system *system)
+{
+    uint32_t slot = 0;
+    while (slot < LISTENERS_MAX && system->listeners[slot].used) {
+        slot++;
+    }
+    return slot;
+}
+
 enum px_err listener_open(struct px_system *system, const char *address,
-                          const struct px_listen *options, const struct listener *proto)
+                          const struct px_listen *options, const struct listener *proto,
+                          const struct listener **ret_listener)
 {
     PX_ASSERT(!system->in_turn); /* documented: not from inside a callback */
     PX_TRY(px_system_start(system));
     if (strlen(address) >= ADDRESS_TEXT_MAX) {
         return system_fail(system, PX_EINVAL, address, "not an address");
     }
-    if (system->n_listeners == LISTENERS_MAX) {
-        return system_fail(system, PX_ELIMIT, address, "too many listeners");
-    }
-    struct call *call = call_new(system->app, listen_done, 0);
+    uint32_t slot = listener_slot(system);
+    struct call *call = slot == LISTENERS_MAX ? NULL : call_new(system->app, listen_done, 0);
     if (call == NULL) {
-        return system_fail(system, PX_ELIMIT, address, "too many calls are outstanding");
+        return system_fail(system, PX_ELIMIT, address,
+                           slot == LISTENERS_MAX ? "too many listeners"
+                                                 : "too many calls are outstanding");
     }
-    struct listener *listener = &system->listeners[system->n_listeners];
+    struct listener *listener = &system->listeners[slot];
     struct listening wait = {.listener = listener};
     *listener = *proto;
+    listener->used = true; /* it may accept in the turn that opens it */
+    system->n_listeners += slot == system->n_listeners;
     call->arg = &wait;
-    listen_send(system, call, address, options, proto->is_stream);
-    system->n_listeners++; /* it may accept in the turn that opens it */
+    listen_send(system, call, address, options, slot);
     for (int i = 0; i < LISTEN_TURNS_MAX && !wait.done; i++) {
         system_turn(system, 0);
     }
     PX_ASSERT(wait.done); /* net answers at once */
-    if (wait.status != PX_OK) {
-        system->n_listeners--;
+    listener->used = wait.status == PX_OK;
+    if (wait.status == PX_OK) {
+        *ret_listener = listener;
     }
     return listen_err(system, address, wait.status);
+}
+
+/* The listener that the server knows by an index; NULL: there is none. */
+static struct listener *listener_at(const struct px_server *server, uint32_t index)
+{
+    struct px_system *system = server->system;
+    for (uint32_t i = 0; i < system->n_listeners; i++) {
+        struct listener *l = &system->listeners[i];
+        if (l->used && !l->is_stream && l->index == index) {
+            return l;
+        }
+    }
+    return NULL;
 }
 
 enum px_err px_server_listen(struct px_server *server, const char *address,
                              const struct px_listen *options)
 {
-    struct listener proto = {.index = server->n_listeners};
-    PX_TRY(listener_open(server->system, address, options, &proto));
-    server->n_listeners++;
+    struct listener proto = {.index = 0};
+    const struct listener *listener;
+    while (listener_at(server, proto.index) != NULL) {
+        proto.index++;
+    }
+    return listener_open(server->system, address, options, &proto, &listener);
+}
+
+static void unlisten_done(struct app *app, const struct call *call, const struct px_msg *reply)
+{
+    (void)app;
+    (void)call;
+    (void)reply; /* it is closed: stopping did it, or this */
+}
+
+enum px_err px_server_unlisten(struct px_server *server, uint32_t index)
+{
+    struct listener *listener = listener_at(server, index);
+    if (listener == NULL) {
+        return PX_ENOENT;
+    }
+    struct app *app = server->system->app;
+    struct call *call = call_new(app, unlisten_done, 0);
+    if (call == NULL) {
+        return PX_ELIMIT;
+    }
+    Net__ListenerRef *m = px_msg_new(app->env, &net__listener_ref__descriptor);
+    m->listener = listener->handle;
+    px_call(app->env, app->net, NET_UNLISTEN, m, PX_MS(CALL_DEADLINE_MS),
+            px_handle_of(&app->calls, call));
+    listener->used = false;
     return PX_EOK;
 }
 
@@ -258,11 +316,6 @@ uint32_t listener_index(const struct px_system *system, uint32_t tag)
 
 const char *px_server_address(const struct px_server *server, uint32_t index)
 {
-    const struct px_system *system = server->system;
-    for (uint32_t i = 0; i < system->n_listeners; i++) {
-        if (!system->listeners[i].is_stream && system->listeners[i].index == index) {
-            return system->listeners[i].address;
-        }
-    }
-    return NULL;
+    const struct listener *listener = listener_at(server, index);
+    return listener == NULL ? NULL : listener->address;
 }

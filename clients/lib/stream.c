@@ -364,9 +364,9 @@ enum px_err px_stream_listen(struct px_system *system, const char *address,
                              void *arg)
 {
     struct listener proto = {.is_stream = true, .events = events, .arg = arg};
-    PX_TRY(listener_open(system, address, options, &proto));
-    memcpy(system->stream_address, system->listeners[system->n_listeners - 1].address,
-           ADDRESS_TEXT_MAX);
+    const struct listener *listener = NULL;
+    PX_TRY(listener_open(system, address, options, &proto, &listener));
+    memcpy(system->stream_address, listener->address, ADDRESS_TEXT_MAX);
     return PX_EOK;
 }
 

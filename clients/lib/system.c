@@ -189,11 +189,17 @@ enum px_err px_run(struct px_system *system)
 {
     PX_ASSERT(!system->in_turn);
     PX_TRY(px_system_start(system));
-    while (!system->stopped) {
+    while (!system->stopped && !system->breaking) {
         system_turn(system, PX_NEVER);
         stop_check(system, system->out_of_time);
     }
+    system->breaking = false;
     return PX_EOK;
+}
+
+void px_break(struct px_system *system)
+{
+    system->breaking = true;
 }
 
 bool px_dispatch(struct px_system *system)

@@ -177,7 +177,7 @@ static struct h1_conn *conn_new(struct h1 *h1, const struct arrival *a)
         memcpy(like.local, a->local.data, a->local.len);
     }
     like.secure = strcmp(px_mailbox_name(h1->env, a->provider), "tls") == 0;
-    uint32_t place = h1->stopping ? H1_PLACES_MAX : place_find(h1, &like);
+    uint32_t place = place_find(h1, &like);
     struct h1_conn *c = place == H1_PLACES_MAX ? NULL : px_pool_get(&h1->conns);
     if (c == NULL) {
         px_count(h1->env, H1_COUNT_connections_max, 1);
@@ -439,14 +439,17 @@ static void h1_reply(void *state, const struct px_msg *msg)
     h1_upgrade_reply(state, msg); /* our only calls */
 }
 
+/* A request may be on its way already: who waits for one gets the grace. */
 static void conn_stop(struct h1_conn *c)
 {
     struct h1_work *w = c->work;
     if (c->state != H1_CONN_OPEN) {
         return;
     }
-    if (w == NULL) {
-        h1_conn_close(c);
+    if (w == NULL || (w->input == H1_IN_HEAD && w->n_exchs == 0)) {
+        uint64_t grace_us = px_now_us(c->h1->env) + H1_STOP_GRACE_US;
+        c->deadline_us = c->deadline_us < grace_us ? c->deadline_us : grace_us;
+        h1_conn_arm(c);
         return;
     }
     w->final = true;
@@ -460,6 +463,9 @@ static void h1_stop(void *state)
 {
     struct h1 *h1 = state;
     h1->stopping = true;
+    h1->requests_max = 1; /* each further one is the last of its connection */
+    h1->idle_us = h1->idle_us < H1_STOP_GRACE_US ? h1->idle_us : H1_STOP_GRACE_US;
+    h1->head_us = h1->head_us < H1_STOP_GRACE_US ? h1->head_us : H1_STOP_GRACE_US;
     struct h1_conn *c = NULL;
     while ((c = px_pool_next(&h1->conns, c)) != NULL) {
         conn_stop(c);

@@ -44,6 +44,7 @@ enum {
     H1_INFORM_MAX = 8,       /* interim responses to one request */
     H1_PLACES_MAX = 255,     /* combinations of provider, listener and own address in use */
     H1_HANDOVERS_MAX = 1024, /* upgrades under way at once */
+    H1_STOP_GRACE_US = 500000, /* stopping: for a request to come that was on its way */
 };
 
 /* px_count's indices: X(name, what it counts). */

@@ -277,7 +277,7 @@ static inline bool request_take(struct h1_conn *c, const struct h1_head *head, s
     x->expects = head->expect_continue;
     c->requests++;
     if (c->requests >= c->h1->requests_max) {
-        px_count(c->h1->env, H1_COUNT_requests_max, 1);
+        px_count(c->h1->env, H1_COUNT_requests_max, c->h1->stopping ? 0 : 1);
         w->final = true;
     }
     w->final = w->final || !head->keep_alive;

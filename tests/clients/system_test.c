@@ -187,6 +187,44 @@ START_TEST(listening_says_where_and_why_not)
 }
 END_TEST
 
+START_TEST(a_listener_ends_and_its_index_is_given_to_the_next)
+{
+    struct px_server *server = NULL;
+    char first[128], third[128];
+    ck_assert_int_eq(px_server_new(sys, NULL, &server), PX_EOK);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(px_server_listen(server, "127.0.0.1:0", NULL), PX_EOK);
+    }
+    strcpy(first, px_server_address(server, 0));
+    strcpy(third, px_server_address(server, 2));
+    char *second = strdup(px_server_address(server, 1));
+    ck_assert_int_eq(px_server_unlisten(server, 1), PX_EOK);
+    ck_assert_int_eq(px_server_unlisten(server, 1), PX_ENOENT);
+    ck_assert_ptr_null(px_server_address(server, 1));
+    ck_assert_str_eq(px_server_address(server, 0), first);
+    ck_assert_str_eq(px_server_address(server, 2), third);
+    ck_assert_int_eq(px_server_listen(server, second, NULL), PX_EOK); /* it is free again */
+    ck_assert_str_eq(px_server_address(server, 1), second);
+    for (int i = 0; i < 200; i++) { /* slots are used again */
+        ck_assert_int_eq(px_server_unlisten(server, 1), PX_EOK);
+        ck_assert_int_eq(px_server_listen(server, second, NULL), PX_EOK);
+    }
+    free(second);
+}
+END_TEST
+
+START_TEST(breaking_lets_run_return_and_run_goes_on)
+{
+    int stopped = 0;
+    px_break(sys);
+    ck_assert_int_eq(px_run(sys), PX_EOK);
+    ck_assert_int_eq(stopped, 0);
+    px_stop(sys, PX_SEC(1), on_stopped, &stopped);
+    ck_assert_int_eq(px_run(sys), PX_EOK);
+    ck_assert_int_eq(stopped, 1);
+}
+END_TEST
+
 START_TEST(configurations_out_of_range_are_refused)
 {
     struct px_system *other = NULL;
@@ -253,6 +291,8 @@ int main(void)
     tcase_add_test(systems, one_system_has_one_server_and_only_before_it_is_started);
     tcase_add_test(systems, what_fails_says_what_and_why);
     tcase_add_test(systems, listening_says_where_and_why_not);
+    tcase_add_test(systems, a_listener_ends_and_its_index_is_given_to_the_next);
+    tcase_add_test(systems, breaking_lets_run_return_and_run_goes_on);
     tcase_add_test(systems, configurations_out_of_range_are_refused);
     tcase_add_test(systems, an_idle_system_makes_no_turns);
     tcase_add_test(systems, two_systems_in_one_process_never_notice_each_other);

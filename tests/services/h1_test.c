@@ -660,38 +660,6 @@ START_TEST(a_provider_that_dies_takes_its_connections_along)
 }
 END_TEST
 
-START_TEST(stopping_closes_what_rests_and_finishes_what_runs)
-{
-    struct wire *idle = wire_new();
-    struct wire *half = wire_new();
-    struct wire *busy = wire_new();
-    wire_send(half, "GET / HT");
-    wire_send(busy, GET11 GET11);
-    struct req *a = req_expect("GET", "/");
-    struct req *b = req_expect("GET", "/");
-    px_kernel_stop(rig.kernel);
-    rig_run();
-    wire_expect_close(idle);
-    wire_expect_close(half);
-    wire_expect_open(busy);
-    ck_assert(!px_kernel_drained(rig.kernel));
-    static const uint8_t remote[6] = {10, 0, 0, 1, 1, 2};
-    struct wire *late = wire_new_from(remote, 6, false);
-    ck_assert(late->reset && !late->claimed);
-    wire_end(late, PX_CANCELLED);
-    req_respond(a, .status = 200, .body = "hello");
-    wire_expect(busy, OK_HELLO);
-    req_respond(b, .status = 200, .body = "hello");
-    wire_expect(busy, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n" RIG_DATE
-                      "\r\nhello");
-    wire_expect_close(busy);
-    req_expect_ended(a, PX_OK);
-    req_expect_ended(b, PX_OK);
-    ck_assert(px_kernel_drained(rig.kernel));
-    rig_finish();
-}
-END_TEST
-
 START_TEST(an_adopted_connection_is_like_a_new_one)
 {
     static const uint8_t remote[18] = {0x20, 1, 0xd, 0xb8};
@@ -776,7 +744,6 @@ int main(void)
     tcase_add_test(ends, an_application_that_dies_leaves_503_or_a_reset);
     tcase_add_test(ends, an_application_that_answers_what_is_over_is_told_so);
     tcase_add_test(ends, a_provider_that_dies_takes_its_connections_along);
-    tcase_add_test(ends, stopping_closes_what_rests_and_finishes_what_runs);
     tcase_add_test(ends, an_adopted_connection_is_like_a_new_one);
     tcase_add_test(ends, a_stream_handed_over_begins_with_what_came_along);
     suite_add_tcase(suite, ends);

@@ -3,6 +3,7 @@
 #include "net_rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +176,111 @@ START_TEST(unlisten_ends_accepting_and_leaves_streams)
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&in, sizeof in), -1);
     close(fd);
     close(far);
+}
+END_TEST
+
+/* The kernel has shaken hands with them: to their owners they are open. */
+START_TEST(what_waits_to_be_accepted_outlives_unlisten)
+{
+    uint16_t port = rig_listen();
+    int waiting[3];
+    for (int i = 0; i < 3; i++) {
+        waiting[i] = far_connect(port);
+    }
+    ck_assert_int_eq(rig_unlisten(rig->owner.listener), PX_OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct heard *h = rig_stream(&rig->owner, i);
+        owner_send(&rig->owner, h, "hello", 5);
+    }
+    for (int i = 0; i < 3; i++) {
+        far_expect(waiting[i], "hello");
+        close(waiting[i]);
+    }
+}
+END_TEST
+
+START_TEST(what_waits_to_be_accepted_outlives_stopping)
+{
+    int waiting = far_connect(rig_listen());
+    px_kernel_stop(rig->kernel);
+    struct heard *h = rig_stream(&rig->owner, 0);
+    owner_send(&rig->owner, h, "hello", 5);
+    far_expect(waiting, "hello");
+    close(waiting);
+    UNTIL(h->fins == 1);
+    owner_close(&rig->owner, h, 0, 0);
+    UNTIL(px_kernel_drained(rig->kernel));
+}
+END_TEST
+
+/* ---- descriptors that are listened on already ---- */
+
+static int listening_socket(uint16_t *ret_port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof in;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+    ck_assert_int_eq(listen(fd, 8), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+    *ret_port = ntohs(in.sin_port);
+    return fd;
+}
+
+static enum px_status listen_on(int fd)
+{
+    char address[32];
+    snprintf(address, sizeof address, "fd:%d", fd);
+    return rig_listen_with(address, plain);
+}
+
+START_TEST(an_inherited_socket_is_listened_on)
+{
+    uint16_t port;
+    int fd = listening_socket(&port);
+    ck_assert_int_eq(listen_on(fd), PX_OK);
+    ck_assert_uint_eq(rig_port(), port);
+    int far = far_connect(port);
+    struct heard *h = rig_stream(&rig->owner, 0);
+    far_send(far, "hello");
+    UNTIL(h->got == 5);
+    close(far);
+    close(fd);
+}
+END_TEST
+
+START_TEST(unlisten_leaves_an_inherited_socket_and_its_queue_to_who_comes_next)
+{
+    uint16_t port;
+    int fd = listening_socket(&port);
+    ck_assert_int_eq(listen_on(fd), PX_OK);
+    ck_assert_int_eq(rig_unlisten(rig->owner.listener), PX_OK);
+    int far = far_connect(port);
+    rig_turns(3);
+    ck_assert_uint_eq(rig->owner.n_streams, 0);
+    ck_assert_int_eq(listen_on(fd), PX_OK);
+    rig_stream(&rig->owner, 0);
+    close(far);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_descriptor_nobody_listens_on_is_refused)
+{
+    int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int bare = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int datagrams = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(listen_on(file), PX_BAD_REQUEST);
+    ck_assert_int_eq(listen_on(bare), PX_BAD_REQUEST);
+    ck_assert_int_eq(listen_on(datagrams), PX_BAD_REQUEST);
+    ck_assert_int_eq(listen_on(999999), PX_NOT_FOUND);
+    static const char *const wrong[] = {"fd:", "fd:2", "fd:x", "fd:3x", "fd:-3", "fd:1234567"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ck_assert_int_eq(rig_listen_with(wrong[i], plain), PX_BAD_REQUEST);
+    }
+    close(file);
+    close(bare);
+    close(datagrams);
 }
 END_TEST
 
@@ -501,6 +607,11 @@ int main(void)
         an_upper_must_exist_and_be_allowed,
         a_window_has_bounds,
         unlisten_ends_accepting_and_leaves_streams,
+        what_waits_to_be_accepted_outlives_unlisten,
+        what_waits_to_be_accepted_outlives_stopping,
+        an_inherited_socket_is_listened_on,
+        unlisten_leaves_an_inherited_socket_and_its_queue_to_who_comes_next,
+        a_descriptor_nobody_listens_on_is_refused,
         the_257th_listener_is_told_busy,
         a_unix_path_is_made_with_its_mode_and_removed,
         a_unix_path_is_private_unless_told_otherwise,

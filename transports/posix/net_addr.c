@@ -9,8 +9,13 @@
 #include <unistd.h>
 
 static const char unix_prefix[] = "unix:";
+static const char fd_prefix[] = "fd:";
 
-enum { PREFIX_LEN = sizeof unix_prefix - 1, PATH_AT = offsetof(struct sockaddr_un, sun_path) };
+enum {
+    PREFIX_LEN = sizeof unix_prefix - 1,
+    FD_PREFIX_LEN = sizeof fd_prefix - 1,
+    PATH_AT = offsetof(struct sockaddr_un, sun_path)
+};
 
 static enum px_err parse_unix(const uint8_t *name, size_t len, struct net_addr *ret_addr)
 {
@@ -42,6 +47,27 @@ enum px_err net_addr_parse(const uint8_t *text, size_t len, struct net_addr *ret
     PX_TRY(px_sockaddr46_parse_port((const char *)text, len, &addr.ip));
     addr.len = px_sockaddr46_len(&addr.ip);
     *ret_addr = addr;
+    return PX_EOK;
+}
+
+enum px_err net_addr_parse_fd(const uint8_t *text, size_t len, int *ret_fd)
+{
+    enum { DIGITS_MAX = 6, FIRST = 3 };
+    int fd = 0;
+    if (len <= FD_PREFIX_LEN || len > FD_PREFIX_LEN + DIGITS_MAX ||
+        memcmp(text, fd_prefix, FD_PREFIX_LEN) != 0) {
+        return PX_EINVAL;
+    }
+    for (size_t i = FD_PREFIX_LEN; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9') {
+            return PX_EINVAL;
+        }
+        fd = fd * 10 + (text[i] - '0');
+    }
+    if (fd < FIRST) {
+        return PX_EINVAL;
+    }
+    *ret_fd = fd;
     return PX_EOK;
 }
 

@@ -31,6 +31,7 @@ enum {
     NET_PAUSE_LOG_US = 10000000,     /* such a pause is logged at most so often */
     NET_READS_AGAIN_A_TURN = 64,     /* reads of streams that had more than one read takes */
     NET_ACCEPTS_A_TURN = 64,         /* of one listener */
+    NET_ACCEPTS_AT_CLOSE = 65536,    /* what waits in its queue, when it is closed */
     NET_IOV_MAX = 64,                /* pieces in one send */
     NET_RANGE_A_TURN = 2 << 20,      /* bytes of a file range in one sendfile */
     NET_RANGE_SMALL = 16384,   /* ranges up to here are read and sent with what is before them */
@@ -83,6 +84,7 @@ struct listener {
     uint32_t paused; /* PAUSE_ bits */
     px_addr upper;
     bool wildcard;     /* `local` does not say where a connection came in */
+    bool inherited;    /* of who started us: what waits in its queue is for who comes next */
     bool owns_path;    /* a unix path that is ours to unlink ... */
     uint64_t dev, ino; /* ... if it is still this one */
 };
@@ -169,6 +171,8 @@ struct net {
 
 /* Reads "127.0.0.1:80", "[::1]:80", "unix:/path" or "unix:@name". */
 PX_MUST_USE enum px_err net_addr_parse(const uint8_t *text, size_t len, struct net_addr *ret_addr);
+/* Reads "fd:3": a descriptor from 3 on. */
+PX_MUST_USE enum px_err net_addr_parse_fd(const uint8_t *text, size_t len, int *ret_fd);
 /* Writes it as text; length without the closing zero. */
 size_t net_addr_print(const struct net_addr *addr, char ret_text[NET_TEXT_MAX]);
 bool net_addr_is_unix(const struct net_addr *addr);
@@ -187,7 +191,7 @@ void net_on_listen(void *state, const struct px_msg *msg);
 void net_on_unlisten(void *state, const struct px_msg *msg);
 void net_on_stats(void *state, const struct px_msg *msg);
 void listener_ready(struct net *net, struct listener *l);
-/* Closes the socket; what was accepted stays. */
+/* Closes the socket, after accepting what waits in its queue; what was accepted stays. */
 void listener_close(struct net *net, struct listener *l);
 /* One stream of it has ended. */
 void listener_release(struct net *net, struct listener *l);

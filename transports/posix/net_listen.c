@@ -4,6 +4,7 @@
 #include "net_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <px/assert.h>
 #include <string.h>
@@ -27,7 +28,11 @@ static enum px_status status_of_errno(int err)
     case ENODEV:
     case ENOENT:
     case ENOTDIR:
+    case EBADF:
         return PX_NOT_FOUND;
+    case ENOTSOCK:
+    case EINVAL:
+        return PX_BAD_REQUEST;
     case EAFNOSUPPORT:
     case EOPNOTSUPP:
         return PX_UNSUPPORTED;
@@ -113,6 +118,36 @@ static int open_socket(const Net__ListenAt *at, const struct net_addr *addr, str
     return -1;
 }
 
+static int socket_option(int fd, int option)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 ? value : -1;
+}
+
+/* A copy of a socket that somebody has bound and listens on already, and may go on doing so. */
+static int open_inherited(int inherited, struct listener *l)
+{
+    socklen_t len = sizeof l->local.un;
+    int fd = fcntl(inherited, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0) {
+        return -1;
+    }
+    if (socket_option(fd, SO_TYPE) != SOCK_STREAM || socket_option(fd, SO_ACCEPTCONN) != 1) {
+        errno = errno == ENOTSOCK ? ENOTSOCK : EINVAL;
+    } else if (getsockname(fd, &l->local.sa, &len) == 0 &&
+               fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0 &&
+               (net_addr_is_unix(&l->local) || set_flag(fd, IPPROTO_TCP, TCP_NODELAY, true))) {
+        l->local.len = len;
+        l->inherited = true;
+        return fd;
+    }
+    int err = errno;
+    (void)close(fd);
+    errno = err;
+    return -1;
+}
+
 static bool is_wildcard(const struct net_addr *addr)
 {
     const uint8_t *bytes = NULL;
@@ -130,14 +165,29 @@ static uint32_t or_default(uint32_t value, uint32_t otherwise)
     return value == 0 ? otherwise : value;
 }
 
+/* Where: an address to bind, or a descriptor that is bound. */
+struct place {
+    struct net_addr addr;
+    int inherited; /* -1: none */
+};
+
+static enum px_err place_parse(const Net__ListenAt *at, struct place *ret_place)
+{
+    ret_place->inherited = -1;
+    if (net_addr_parse_fd(at->address.data, at->address.len, &ret_place->inherited) == PX_EOK) {
+        return PX_EOK;
+    }
+    return net_addr_parse(at->address.data, at->address.len, &ret_place->addr);
+}
+
 /* What can be said about a request without asking the system. */
 static enum px_status check_request(const struct net *net, const Net__ListenAt *at,
-                                    struct net_addr *ret_addr, px_addr *ret_upper)
+                                    struct place *ret_place, px_addr *ret_upper)
 {
     uint32_t window = or_default(at->send_window, NET_SEND_WINDOW);
     char name[64] = {0};
-    if (net_addr_parse(at->address.data, at->address.len, ret_addr) != PX_EOK ||
-        window < NET_WINDOW_MIN || window > NET_WINDOW_MAX || at->unix_mode > 0777) {
+    if (place_parse(at, ret_place) != PX_EOK || window < NET_WINDOW_MIN ||
+        window > NET_WINDOW_MAX || at->unix_mode > 0777) {
         return PX_BAD_REQUEST;
     }
     if (at->upper.len == 0 || at->upper.len >= sizeof name) {
@@ -154,18 +204,19 @@ static enum px_status check_request(const struct net *net, const Net__ListenAt *
 }
 
 static enum px_status listener_open(struct net *net, struct listener *l, const Net__ListenAt *at,
-                                    const struct net_addr *addr)
+                                    const struct place *place)
 {
     l->tag = at->tag;
     l->connections_max = or_default(at->connections_max, NET_CONNECTIONS_MAX);
     l->connections_peer_max = or_default(at->connections_peer_max, NET_CONNECTIONS_PEER_MAX);
     l->send_window = or_default(at->send_window, NET_SEND_WINDOW);
-    l->wildcard = is_wildcard(addr);
     l->source.kind = NET_SOURCE_LISTENER;
-    int fd = open_socket(at, addr, l);
+    int fd = place->inherited >= 0 ? open_inherited(place->inherited, l)
+                                   : open_socket(at, &place->addr, l);
     if (fd < 0) {
         return status_of_errno(errno);
     }
+    l->wildcard = is_wildcard(&l->local);
     if (posix_watch(net->os, net->source_owner, &l->source, fd, POSIX_IN) != PX_EOK) {
         (void)close(fd);
         return PX_NO_MEMORY;
@@ -180,9 +231,9 @@ void net_on_listen(void *state, const struct px_msg *msg)
 {
     struct net *net = state;
     const Net__ListenAt *at = msg->body;
-    struct net_addr addr;
+    struct place place;
     px_addr upper = 0;
-    enum px_status status = net->stopping ? PX_BUSY : check_request(net, at, &addr, &upper);
+    enum px_status status = net->stopping ? PX_BUSY : check_request(net, at, &place, &upper);
     if (status != PX_OK) {
         px_reply_status(net->env, msg, status);
         return;
@@ -193,7 +244,7 @@ void net_on_listen(void *state, const struct px_msg *msg)
         return;
     }
     l->upper = upper;
-    status = listener_open(net, l, at, &addr);
+    status = listener_open(net, l, at, &place);
     if (status != PX_OK) {
         listener_close(net, l);
         px_reply_status(net->env, msg, status);
@@ -204,50 +255,6 @@ void net_on_listen(void *state, const struct px_msg *msg)
     m->listener = px_pool_issue(&net->listeners, l, msg->from);
     px_msg_put(m, &m->address, text, net_addr_print(&l->local, text));
     px_reply(net->env, msg, PX_OK, m);
-}
-
-/* ---- closing ---- */
-
-static void remove_path(struct listener *l)
-{
-    struct stat st;
-    const char *path = net_addr_path(&l->local);
-    if (l->owns_path && lstat(path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino) {
-        (void)unlink(path);
-    }
-    l->owns_path = false;
-}
-
-void listener_close(struct net *net, struct listener *l)
-{
-    listener_unpause(net, l, PAUSE_RESOURCES);
-    remove_path(l);
-    posix_close(net->os, &l->source);
-    if (l->open == 0) {
-        px_pool_put(&net->listeners, l);
-    }
-}
-
-void listener_release(struct net *net, struct listener *l)
-{
-    PX_ASSERT(l->open > 0);
-    l->open--;
-    if (l->open == 0 && !l->source.watched) {
-        px_pool_put(&net->listeners, l);
-    }
-}
-
-void net_on_unlisten(void *state, const struct px_msg *msg)
-{
-    struct net *net = state;
-    const Net__ListenerRef *ref = msg->body;
-    struct listener *l = px_pool_of(&net->listeners, msg, ref->listener);
-    if (l == NULL || !l->source.watched) {
-        px_reply_status(net->env, msg, PX_STALE);
-        return;
-    }
-    listener_close(net, l);
-    px_reply(net->env, msg, PX_OK, px_msg_new(net->env, &net__none__descriptor));
 }
 
 /* ---- figures ---- */
@@ -398,9 +405,10 @@ static bool is_about_one(int err)
            err == EHOSTUNREACH || err == EOPNOTSUPP || err == ENETUNREACH;
 }
 
-void listener_ready(struct net *net, struct listener *l)
+/* Accepts up to `n` connections. 0, or the errno of what is lacking. */
+static int accept_some(struct net *net, struct listener *l, uint32_t n)
 {
-    for (uint32_t i = 0; i < NET_ACCEPTS_A_TURN && l->paused == 0; i++) {
+    for (uint32_t i = 0; i < n && l->paused == 0; i++) {
         struct net_addr from;
         socklen_t len = sizeof from.un;
         memset(&from.ip, 0, sizeof from.ip);
@@ -408,9 +416,71 @@ void listener_ready(struct net *net, struct listener *l)
         if (fd >= 0) {
             adopt_socket(net, l, fd, &from.ip);
         } else if (errno == EAGAIN) {
-            return;
+            break;
         } else if (!is_about_one(errno)) {
-            pause_for_lack(net, l, errno);
+            return errno;
         }
     }
+    return 0;
+}
+
+void listener_ready(struct net *net, struct listener *l)
+{
+    int err = accept_some(net, l, NET_ACCEPTS_A_TURN);
+    if (err != 0) {
+        pause_for_lack(net, l, err);
+    }
+}
+
+/* ---- closing ---- */
+
+static void remove_path(struct listener *l)
+{
+    struct stat st;
+    const char *path = net_addr_path(&l->local);
+    if (l->owns_path && lstat(path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino) {
+        (void)unlink(path);
+    }
+    l->owns_path = false;
+}
+
+/* For whoever connected these connections are open: closing would reset them. */
+static void accept_last(struct net *net, struct listener *l)
+{
+    if (l->source.watched && !l->inherited) {
+        (void)accept_some(net, l, NET_ACCEPTS_AT_CLOSE);
+    }
+}
+
+void listener_close(struct net *net, struct listener *l)
+{
+    remove_path(l);
+    accept_last(net, l);
+    listener_unpause(net, l, PAUSE_RESOURCES);
+    posix_close(net->os, &l->source);
+    if (l->open == 0) {
+        px_pool_put(&net->listeners, l);
+    }
+}
+
+void listener_release(struct net *net, struct listener *l)
+{
+    PX_ASSERT(l->open > 0);
+    l->open--;
+    if (l->open == 0 && !l->source.watched) {
+        px_pool_put(&net->listeners, l);
+    }
+}
+
+void net_on_unlisten(void *state, const struct px_msg *msg)
+{
+    struct net *net = state;
+    const Net__ListenerRef *ref = msg->body;
+    struct listener *l = px_pool_of(&net->listeners, msg, ref->listener);
+    if (l == NULL || !l->source.watched) {
+        px_reply_status(net->env, msg, PX_STALE);
+        return;
+    }
+    listener_close(net, l);
+    px_reply(net->env, msg, PX_OK, px_msg_new(net->env, &net__none__descriptor));
 }

@@ -115,8 +115,13 @@ PX_MUST_USE enum px_err px_system_add(struct px_system *system, const struct px_
  * of a service's init; PX_ECYCLE: services consume each other's streams in a circle. */
 PX_MUST_USE enum px_err px_system_start(struct px_system *system);
 
-/** Runs the system until px_stop has ended. PX_EOK, or what px_system_start says. */
+/** Runs the system until px_stop has ended, or px_break was called. PX_EOK, or what px_system_start
+ * says. */
 PX_MUST_USE enum px_err px_run(struct px_system *system);
+
+/** Lets px_run return as soon as this turn is over (the next px_run at once, if none is running):
+ * for what may not be done from inside a callback. Nothing is stopped; px_run again goes on. */
+void px_break(struct px_system *system);
 
 /** For embedding in another loop: a descriptor that polls readable when px_dispatch has something
  * to do. Starts the system. -1: it does not start. */
@@ -252,15 +257,22 @@ struct px_listen {
 };
 
 /** Listens on "127.0.0.1:8080", "[::1]:8080", "[::]:80" (IPv4 too), "unix:/path" or
- * "unix:@abstract"; port 0 is any free one. `options` may be NULL. Starts the system. Not from
- * inside a callback. PX_EEXIST: the address is taken; PX_EDENIED: a privileged port; PX_EINVAL: not
- * an address; PX_ENOENT: no such interface address; PX_ELIMIT: 64 listeners; or the error of
- * starting. */
+ * "unix:@abstract"; port 0 is any free one. "fd:3" is a socket that somebody listens on already, as
+ * socket activation passes it: a copy is used, and stays what it is. `options` may be NULL. Starts
+ * the system; also while it runs, but not from inside a callback (px_break). The listener gets the
+ * lowest index that is free. PX_EEXIST: the address is taken; PX_EDENIED: a privileged port;
+ * PX_EINVAL: not an address, nor a socket that listens; PX_ENOENT: no such interface address or
+ * descriptor; PX_ELIMIT: 64 listeners; or the error of starting. */
 PX_MUST_USE enum px_err px_server_listen(struct px_server *server, const char *address,
                                          const struct px_listen *options);
 
-/** The address listener `index` (in order of px_server_listen, from 0) is bound to, with its real
- * port. NULL past the last. Valid as long as the system. */
+/** Ends listening: connections that wait to be accepted are accepted first, and open ones stay.
+ * Also from callbacks. Other listeners keep their index; this one is free again. PX_ENOENT: no such
+ * listener; PX_ELIMIT: too many calls are outstanding. */
+PX_MUST_USE enum px_err px_server_unlisten(struct px_server *server, uint32_t index);
+
+/** The address that listener `index` (from 0, see px_server_listen) is bound to, with its real
+ * port. NULL: there is none. Valid until the listener ends. */
 const char *px_server_address(const struct px_server *server, uint32_t index);
 
 /* ================================================================================= HTTP: routes */
@@ -327,7 +339,7 @@ enum px_err px_request_query_param(struct px_request request, const char *name, 
 /** Writes the client's address as text ("127.0.0.1:5000", "[::1]:5000", "unix") into `ret_text`,
  * cut to `size` and zero-terminated. PX_ESTALE: the head is gone. */
 enum px_err px_request_remote(struct px_request request, char *ret_text, size_t size);
-/** Which listener it came in through: 0 for the first. */
+/** Which listener it came in through: its index. */
 uint32_t px_request_listener(struct px_request request);
 /** Does a body follow, or is it under way? */
 bool px_request_has_body(struct px_request request);
