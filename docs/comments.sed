@@ -1,6 +1,7 @@
 # Turns the comments of our headers into what Doxygen reads:
 # "/* x.h - what" on top of a file, "/* ... */" before a declaration, and after a member.
 1s|^/\* \([a-z0-9_]*\.h\) - |/** @file \1\n * |
+/^#define X(/d
 s|^/\* [-=][-=].*\*/$||
 s|^\( *\)/\* |\1/** |
 s|\([,;{}] *\)/\* |\1/**< |

@@ -7,6 +7,7 @@
  * trace ring there, and ends the process. */
 _Noreturn void px_assert_fail(const char *expr, const char *file, int line);
 
+/* `cond` must be true, or px_assert_fail. Costs a branch; its text stays in release builds. */
 #define PX_ASSERT(cond)                                                                            \
     (__builtin_expect(!!(cond), 1) ? (void)0 : px_assert_fail(#cond, __FILE__, __LINE__))
 

@@ -13,6 +13,7 @@
 struct px_env;
 struct px_msg;
 struct px_buf;
+struct px_piece;
 
 /* Buffer sizes that come from free lists; others are allocated one by one. Bytes. */
 enum { PX_BUF_SMALL = 512, PX_BUF_MEDIUM = 4096, PX_BUF_LARGE = 16384, PX_BUF_HUGE = 65536 };
@@ -22,14 +23,15 @@ enum {
     PX_SLICE_FILE = 2,   /* a file range: `off` counts, `ptr` is not memory */
 };
 
+/* A range of a buffer, as it travels with a message. */
 struct px_slice {
-    struct px_buf *buf;
+    struct px_buf *buf; /* what it is a range of; the slice holds a reference */
     union {
         uint8_t *ptr; /* memory */
         uint64_t off; /* file range: offset in the file, bytes */
     };
-    uint32_t len; /* bytes, at least 1 */
-    uint32_t flags;
+    uint32_t len;   /* bytes, at least 1 */
+    uint32_t flags; /* PX_SLICE_ bits */
 };
 
 /* At most so many slices in a message. */
@@ -38,8 +40,9 @@ enum { PX_SLICES_MAX = 8 };
 /* A buffer of at least `cap` bytes (1..16 MiB), charged to `env` until attached or put; one
  * reference. NULL: no memory. */
 struct px_buf *px_buf_new(struct px_env *env, size_t cap);
-/* Memory of a buffer and its size in bytes; NULL and 0 for a file. */
+/* Memory of a buffer; NULL for a file. */
 uint8_t *px_buf_data(const struct px_buf *buf);
+/* Size of that memory in bytes, at least what was asked for; 0 for a file. */
 size_t px_buf_cap(const struct px_buf *buf);
 /* The descriptor of a file buffer, -1 for memory. The buffer owns it. */
 int px_buf_fd(const struct px_buf *buf);
@@ -48,10 +51,10 @@ void px_buf_put(struct px_buf *take_buf);
 
 /* A FIFO of slices owned by a service: what was taken from messages and not yet passed on. Zeroed
  * is empty. Everything in it is charged to the service and reclaimed if the service is killed. */
-struct px_piece;
 struct px_chain {
-    struct px_piece *first, *last;
-    uint64_t len; /* bytes in all */
+    struct px_piece *first; /* not yours: see px_chain_first */
+    struct px_piece *last;  /* not yours */
+    uint64_t len;           /* bytes in all */
 };
 
 /* First slice of a chain, or NULL when empty. Valid until the chain changes. */

@@ -1,4 +1,4 @@
-/* px/bytes.h - the one bounds-checked cursor for bytes that came from outside, and its writing
+/* bytes.h - the one bounds-checked cursor for bytes that came from outside, and its writing
  * twin.
  *
  * A reader (struct px_bytes) walks memory it does not own. Asking for more than is left takes
@@ -21,40 +21,46 @@ enum px_parse { PX_PARSE_DONE, PX_PARSE_MORE, PX_PARSE_BAD };
 
 /* Bytes that somebody else owns. `ptr` may be NULL when `len` is 0. */
 struct px_span {
-    const uint8_t *ptr;
-    size_t len;
+    const uint8_t *ptr; /* the first */
+    size_t len;         /* how many */
 };
 
+/* A reader. */
 struct px_bytes {
     const uint8_t *ptr; /* the next byte */
     const uint8_t *end; /* one past the last */
     bool failed;        /* sticky: something was asked for that was not there */
 };
 
+/* A writer. */
 struct px_bytes_out {
-    uint8_t *start;
-    uint8_t *ptr;  /* where the next byte goes */
-    uint8_t *end;  /* one past the last place */
-    bool overflow; /* sticky: something did not fit; what was written before it is intact */
+    uint8_t *start; /* the first place */
+    uint8_t *ptr;   /* where the next byte goes */
+    uint8_t *end;   /* one past the last place */
+    bool overflow;  /* sticky: something did not fit; what was written before it is intact */
 };
 
 /* ---- spans ---- */
 
+/* These bytes. */
 static inline struct px_span px_span_of(const void *ptr, size_t len)
 {
     return (struct px_span){.ptr = (const uint8_t *)ptr, .len = len};
 }
 
+/* The characters of `text` without its closing zero. */
 static inline struct px_span px_span_of_str(const char *text)
 {
     return px_span_of(text, strlen(text));
 }
 
+/* Are they the same bytes? Not in constant time: not for secrets. */
 static inline bool px_span_equal(struct px_span a, struct px_span b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* The same for the characters of `text`. */
 static inline bool px_span_equal_str(struct px_span a, const char *text)
 {
     return px_span_equal(a, px_span_of_str(text));
@@ -84,12 +90,14 @@ static inline void px_copy_short(uint8_t *dst, const uint8_t *src, size_t len)
 
 /* ---- reading ---- */
 
+/* A reader of `len` bytes at `ptr`, which may be NULL when `len` is 0. */
 static inline struct px_bytes px_bytes_of(const void *ptr, size_t len)
 {
     const uint8_t *p = (const uint8_t *)ptr;
     return (struct px_bytes){.ptr = p, .end = len == 0 ? p : p + len, .failed = false};
 }
 
+/* A reader of a span. */
 static inline struct px_bytes px_bytes_of_span(struct px_span span)
 {
     return px_bytes_of(span.ptr, span.len);
@@ -101,6 +109,7 @@ static inline size_t px_bytes_left(const struct px_bytes *in)
     return (size_t)(in->end - in->ptr);
 }
 
+/* Makes a reader fail: for what is there but makes no sense. */
 static inline void px_bytes_fail(struct px_bytes *in)
 {
     in->ptr = in->end;
@@ -119,6 +128,7 @@ static inline int px_bytes_peek(const struct px_bytes *in, size_t at)
     return at < px_bytes_left(in) ? in->ptr[at] : -1;
 }
 
+/* The next `len` bytes, where they lie; empty, and failed, when there are fewer. */
 static inline struct px_span px_bytes_take(struct px_bytes *in, size_t len)
 {
     if (len > px_bytes_left(in)) {
@@ -130,6 +140,7 @@ static inline struct px_span px_bytes_take(struct px_bytes *in, size_t len)
     return taken;
 }
 
+/* Takes `len` bytes and forgets them. */
 static inline void px_bytes_skip(struct px_bytes *in, size_t len)
 {
     (void)px_bytes_take(in, len);
@@ -153,6 +164,7 @@ static inline void px_bytes_copy(struct px_bytes *in, void *ret_bytes, size_t le
     }
 }
 
+/* The next byte. */
 static inline uint8_t px_bytes_u8(struct px_bytes *in)
 {
     if (in->ptr == in->end) {
@@ -162,6 +174,7 @@ static inline uint8_t px_bytes_u8(struct px_bytes *in)
     return *in->ptr++;
 }
 
+/* The next 2 bytes as a number, most significant byte first. */
 static inline uint16_t px_bytes_u16be(struct px_bytes *in)
 {
     uint8_t b[2] = {0};
@@ -169,6 +182,7 @@ static inline uint16_t px_bytes_u16be(struct px_bytes *in)
     return (uint16_t)((unsigned)b[0] << 8 | b[1]);
 }
 
+/* The next 3 bytes as a number, most significant byte first. */
 static inline uint32_t px_bytes_u24be(struct px_bytes *in)
 {
     uint8_t b[3] = {0};
@@ -176,6 +190,7 @@ static inline uint32_t px_bytes_u24be(struct px_bytes *in)
     return (uint32_t)b[0] << 16 | (uint32_t)b[1] << 8 | b[2];
 }
 
+/* The next 4 bytes as a number, most significant byte first. */
 static inline uint32_t px_bytes_u32be(struct px_bytes *in)
 {
     uint8_t b[4] = {0};
@@ -183,6 +198,7 @@ static inline uint32_t px_bytes_u32be(struct px_bytes *in)
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
+/* The next 8 bytes as a number, most significant byte first. */
 static inline uint64_t px_bytes_u64be(struct px_bytes *in)
 {
     uint8_t b[8] = {0};
@@ -192,6 +208,7 @@ static inline uint64_t px_bytes_u64be(struct px_bytes *in)
            (uint64_t)b[6] << 8 | b[7];
 }
 
+/* The next 2 bytes as a number, least significant byte first. */
 static inline uint16_t px_bytes_u16le(struct px_bytes *in)
 {
     uint8_t b[2] = {0};
@@ -199,6 +216,7 @@ static inline uint16_t px_bytes_u16le(struct px_bytes *in)
     return (uint16_t)((unsigned)b[1] << 8 | b[0]);
 }
 
+/* The next 4 bytes as a number, least significant byte first. */
 static inline uint32_t px_bytes_u32le(struct px_bytes *in)
 {
     uint8_t b[4] = {0};
@@ -206,6 +224,7 @@ static inline uint32_t px_bytes_u32le(struct px_bytes *in)
     return (uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 | b[0];
 }
 
+/* The next 8 bytes as a number, least significant byte first. */
 static inline uint64_t px_bytes_u64le(struct px_bytes *in)
 {
     uint8_t b[8] = {0};
@@ -235,6 +254,7 @@ static inline uint64_t px_bytes_varint(struct px_bytes *in)
 
 /* ---- writing ---- */
 
+/* A writer of at most `len` bytes at `ptr`. */
 static inline struct px_bytes_out px_bytes_out_of(void *ptr, size_t len)
 {
     uint8_t *p = (uint8_t *)ptr;
@@ -274,6 +294,7 @@ static inline uint8_t *px_bytes_out_reserve(struct px_bytes_out *out, size_t len
     return place;
 }
 
+/* Writes `len` bytes, whole or not at all. */
 static inline void px_bytes_put(struct px_bytes_out *out, const void *bytes, size_t len)
 {
     uint8_t *place = px_bytes_out_reserve(out, len);
@@ -291,6 +312,7 @@ static inline void px_bytes_put_short(struct px_bytes_out *out, struct px_span s
     }
 }
 
+/* Writes the bytes of a span. */
 static inline void px_bytes_put_span(struct px_bytes_out *out, struct px_span span)
 {
     px_bytes_put(out, span.ptr, span.len);
@@ -302,23 +324,27 @@ static inline void px_bytes_put_str(struct px_bytes_out *out, const char *text)
     px_bytes_put(out, text, strlen(text));
 }
 
+/* Writes one byte. */
 static inline void px_bytes_put_u8(struct px_bytes_out *out, uint8_t value)
 {
     px_bytes_put(out, &value, 1);
 }
 
+/* Writes 2 bytes, most significant byte first. */
 static inline void px_bytes_put_u16be(struct px_bytes_out *out, uint16_t value)
 {
     uint8_t b[2] = {(uint8_t)(value >> 8), (uint8_t)value};
     px_bytes_put(out, b, sizeof b);
 }
 
+/* Writes 3 bytes, most significant byte first. The top byte of `value` is dropped. */
 static inline void px_bytes_put_u24be(struct px_bytes_out *out, uint32_t value)
 {
     uint8_t b[3] = {(uint8_t)(value >> 16), (uint8_t)(value >> 8), (uint8_t)value};
     px_bytes_put(out, b, sizeof b);
 }
 
+/* Writes 4 bytes, most significant byte first. */
 static inline void px_bytes_put_u32be(struct px_bytes_out *out, uint32_t value)
 {
     uint8_t b[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8),
@@ -326,6 +352,7 @@ static inline void px_bytes_put_u32be(struct px_bytes_out *out, uint32_t value)
     px_bytes_put(out, b, sizeof b);
 }
 
+/* Writes 8 bytes, most significant byte first. */
 static inline void px_bytes_put_u64be(struct px_bytes_out *out, uint64_t value)
 {
     uint8_t b[8] = {(uint8_t)(value >> 56), (uint8_t)(value >> 48), (uint8_t)(value >> 40),
@@ -334,12 +361,14 @@ static inline void px_bytes_put_u64be(struct px_bytes_out *out, uint64_t value)
     px_bytes_put(out, b, sizeof b);
 }
 
+/* Writes 2 bytes, least significant byte first. */
 static inline void px_bytes_put_u16le(struct px_bytes_out *out, uint16_t value)
 {
     uint8_t b[2] = {(uint8_t)value, (uint8_t)(value >> 8)};
     px_bytes_put(out, b, sizeof b);
 }
 
+/* Writes 4 bytes, least significant byte first. */
 static inline void px_bytes_put_u32le(struct px_bytes_out *out, uint32_t value)
 {
     uint8_t b[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
@@ -347,6 +376,7 @@ static inline void px_bytes_put_u32le(struct px_bytes_out *out, uint32_t value)
     px_bytes_put(out, b, sizeof b);
 }
 
+/* Writes 8 bytes, least significant byte first. */
 static inline void px_bytes_put_u64le(struct px_bytes_out *out, uint64_t value)
 {
     uint8_t b[8] = {(uint8_t)value,         (uint8_t)(value >> 8),  (uint8_t)(value >> 16),

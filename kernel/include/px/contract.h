@@ -20,13 +20,15 @@ enum { PX_CONTRACT_STACKS = 1 };
 
 /* Contract numbers: 0x01..0x7f are this project's, 0x80..0xff are for services of others. */
 struct px_contract {
-    const ProtobufCServiceDescriptor *descriptor;
-    const uint8_t *shapes; /* enum px_shape, in method order */
-    uint8_t n_shapes;
-    uint8_t number;
-    uint8_t flags;
+    const ProtobufCServiceDescriptor *descriptor; /* generated from the .proto */
+    const uint8_t *shapes;                        /* enum px_shape, in method order */
+    uint8_t n_shapes;                             /* must be the descriptor's number of methods */
+    uint8_t number;                               /* the high byte of its methods */
+    uint8_t flags;                                /* PX_CONTRACT_STACKS or 0 */
 };
 
+/* Defines a contract: its number, its descriptor, PX_CONTRACT_ flags or 0, and the shape of each
+ * method in the descriptor's order. In one source file; see the top of this one. */
 #define PX_CONTRACT(name, number_, descriptor_, flags_, ...)                                       \
     static const uint8_t name##_shapes[] = {__VA_ARGS__};                                          \
     const struct px_contract name = {&(descriptor_), name##_shapes, (uint8_t)sizeof name##_shapes, \

@@ -27,6 +27,7 @@
     X(PROTOCOL, 18, "the peer broke its protocol")                                                 \
     X(INTERNAL, 19, "the service failed; its log says why")
 
+/* How a call, a request or a stream ended: an answer to somebody else. */
 enum px_status {
 #define X(name, number, text) PX_##name = number,
     PX_STATUS_LIST(X)
@@ -38,6 +39,7 @@ const char *px_status_name(enum px_status status);
 /* What a status says, one short phrase. Static storage. */
 const char *px_status_text(enum px_status status);
 
+/* X(name, what it says). */
 #define PX_ERR_LIST(X)                                                                             \
     X(EOK, "no error")                                                                             \
     X(ENOMEM, "memory ran out")                                                                    \
@@ -52,16 +54,19 @@ const char *px_status_text(enum px_status status);
     X(ESTATE, "not possible in this state")                                                        \
     X(EIO, "the operating system refused")
 
+/* Why a function could not do what it was asked to. Never sent to a peer. */
 enum px_err {
 #define X(name, text) PX_##name,
     PX_ERR_LIST(X)
 #undef X
 };
 
-/* Name of an error ("ENOMEM") and what it says. Static storage. */
+/* Name of an error ("ENOMEM"). Static storage. */
 const char *px_err_name(enum px_err err);
+/* What an error says, one short phrase. Static storage. */
 const char *px_err_text(enum px_err err);
 
+/* Of a function: the compiler warns of a call whose result is not looked at. */
 #define PX_MUST_USE __attribute__((warn_unused_result))
 
 /* Returns from the calling function with the error of `expr`, if any. Only where nothing is owned.

@@ -14,10 +14,11 @@
 
 /* One state: its name in traces, and the set of states that may follow it (at most 32 states). */
 struct px_state {
-    const char *name;
-    uint32_t to;
+    const char *name; /* in traces */
+    uint32_t to;      /* PX_TO bits of the states that may follow; 0: the last one */
 };
 
+/* The bit of a state (0..31) in px_state.to. */
 #define PX_TO(state) (1u << (state))
 
 /* Moves `*state` to `next`. A move that the table does not list is a mistake of ours: it asserts.

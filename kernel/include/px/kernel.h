@@ -67,6 +67,7 @@ uint64_t px_kernel_next_us(const struct px_kernel *kernel);
 uint64_t px_kernel_earliest_wake(const struct px_kernel *kernel);
 /* Asks every service to stop; px_kernel_drained says when all have. */
 void px_kernel_stop(struct px_kernel *kernel);
+/* Has every service finished what was under way at px_kernel_stop? */
 bool px_kernel_drained(const struct px_kernel *kernel);
 
 /* Runs `fn(ctx, data, len)` in the kernel's thread, in a turn soon; `data` is copied. From any
@@ -86,11 +87,15 @@ PX_MUST_USE enum px_err px_service_restart(struct px_kernel *kernel, px_addr add
 
 /* ---- for hosts and transports ---- */
 
+/* The mailbox of a name, 0: none. */
 px_addr px_kernel_mailbox(const struct px_kernel *kernel, const char *name);
-/* State block and environment of a local service; NULL: not here or killed. */
+/* State block of a local service; NULL: not here or killed. */
 void *px_kernel_state(const struct px_kernel *kernel, px_addr addr);
+/* Environment of a local service; NULL: not here or killed. */
 struct px_env *px_kernel_env(const struct px_kernel *kernel, px_addr addr);
+/* The world the kernel was made on. */
 const struct px_world *px_kernel_world(const struct px_kernel *kernel);
+/* Monotonic time of the turn, microseconds. */
 uint64_t px_kernel_now_us(const struct px_kernel *kernel);
 /* The kernel of a service's environment. */
 struct px_kernel *px_env_kernel(const struct px_env *env);
@@ -104,15 +109,24 @@ bool px_buf_unique(const struct px_buf *buf);
 
 /* Everything a ledger counts; all but `deliveries` and the drops are back at 0 when idle. */
 struct px_ledger {
-    uint64_t deliveries; /* messages handed to handlers since start */
-    uint64_t turns;
-    uint64_t lost;   /* sends that were lost (no memory, queue full) */
-    uint64_t denied; /* sends without capability */
-    uint64_t late;   /* replies to calls that had ended */
-    uint64_t allocs; /* world allocations since start */
-    uint64_t mem;    /* bytes allocated now, free lists included */
-    uint32_t queued, calls, calls_reserved, holds, pieces, bufs, blocks, timers, elems;
+    uint64_t deliveries;     /* messages handed to handlers since start */
+    uint64_t turns;          /* since start */
+    uint64_t lost;           /* sends that were lost (no memory, queue full) */
+    uint64_t denied;         /* sends without capability */
+    uint64_t late;           /* replies to calls that had ended */
+    uint64_t allocs;         /* world allocations since start */
+    uint64_t mem;            /* bytes allocated now, free lists included */
+    uint32_t queued;         /* messages waiting to be delivered */
+    uint32_t calls;          /* outstanding */
+    uint32_t calls_reserved; /* entries of the call table set aside (pools, px_service.calls_max) */
+    uint32_t holds;          /* px_msg_hold and px_msg_seal without their release */
+    uint32_t pieces;         /* slices in chains */
+    uint32_t bufs;           /* buffers in use; of a service: made, not yet attached or put */
+    uint32_t blocks;         /* blocks of messages: queued, held, or being filled */
+    uint32_t timers;         /* scheduled */
+    uint32_t elems;          /* pool elements in use */
 };
+/* Reads the ledger of a kernel. */
 void px_kernel_ledger(const struct px_kernel *kernel, struct px_ledger *ret);
 /* The same for what one service holds; fields that are not per service are 0. */
 void px_service_ledger(const struct px_kernel *kernel, px_addr addr, struct px_ledger *ret);
@@ -122,23 +136,27 @@ uint64_t px_kernel_counter(const struct px_kernel *kernel, px_addr addr, uint32_
 
 /* One message as the always-on ring keeps it: 32 bytes. */
 struct px_trace {
-    uint64_t at_us; /* time of the turn, monotonic */
-    uint64_t about; /* call, or the receiver's handle */
-    uint32_t bytes; /* payload */
-    px_addr from, to;
-    uint16_t method;
-    uint8_t kind; /* enum px_kind */
-    uint8_t status;
+    uint64_t at_us;  /* time of the turn, monotonic */
+    uint64_t about;  /* call, or the receiver's handle */
+    uint32_t bytes;  /* payload */
+    px_addr from;    /* the sender */
+    px_addr to;      /* the receiver */
+    uint16_t method; /* 0: it is about no method */
+    uint8_t kind;    /* enum px_kind */
+    uint8_t status;  /* enum px_status, of a reply */
     uint8_t outcome; /* enum px_trace_outcome */
     uint8_t link;    /* 1: came over a link */
 };
+
+/* What became of a message that was sent. */
 enum px_trace_outcome {
-    PX_TRACE_QUEUED,
-    PX_TRACE_DENIED,
-    PX_TRACE_LOST,
-    PX_TRACE_LATE,
-    PX_TRACE_NOBODY
+    PX_TRACE_QUEUED, /* it is, or was, delivered */
+    PX_TRACE_DENIED, /* no capability */
+    PX_TRACE_LOST,   /* no memory, or the queue was full */
+    PX_TRACE_LATE,   /* an answer to a call that had ended */
+    PX_TRACE_NOBODY  /* the receiver does not handle this method */
 };
+
 /* Copies the newest `max` records, oldest first; number copied. */
 size_t px_trace_read(const struct px_kernel *kernel, struct px_trace *ret, size_t max);
 /* Writes the newest `max` records to the log sink, a line each. */

@@ -11,16 +11,16 @@
 
 /* A message as it crosses: what the frame header says, the packed body, the payload. */
 struct px_wire {
-    px_addr mailbox; /* the receiver; of gone and back: the mailbox they are about */
-    px_addr sender;  /* the sender; a reply comes from the callee */
-    uint16_t method;
-    uint64_t id;  /* oneway: the receiver's handle; else the asker's call id */
-    uint8_t kind; /* enum px_kind; LOST crosses like a oneway without body */
-    enum px_status status;
-    uint32_t deadline_ms; /* call: what is left, 0: none; more: number of items */
-    const uint8_t *body;  /* packed protobuf; borrowed */
-    size_t body_len;
-    bool has_body; /* a reply may have none */
+    px_addr mailbox;       /* the receiver; of gone and back: the mailbox they are about */
+    px_addr sender;        /* the sender; a reply comes from the callee */
+    uint16_t method;       /* 0 of gone and back */
+    uint64_t id;           /* oneway: the receiver's handle; else the asker's call id */
+    uint8_t kind;          /* enum px_kind; LOST crosses like a oneway without body */
+    enum px_status status; /* of a reply or ended */
+    uint32_t deadline_ms;  /* call: what is left, 0: none; more: number of items */
+    const uint8_t *body;   /* packed protobuf; borrowed */
+    size_t body_len;       /* bytes of it */
+    bool has_body;         /* a reply may have none */
 };
 
 struct px_link; /* the kernel's record */
@@ -50,12 +50,14 @@ PX_MUST_USE enum px_err px_link_in(struct px_link *link, const struct px_wire *w
 
 /* What to write into a frame for `msg`. The body is not packed yet: px_link_pack does that. */
 void px_link_describe(const struct px_msg *msg, struct px_wire *ret);
-/* Bytes of the packed body, and the packing (`ret` has that many bytes). */
+/* Bytes of the packed body. */
 size_t px_link_packed_len(const struct px_msg *msg);
+/* Packs the body; `ret` has px_link_packed_len bytes. */
 void px_link_pack(const struct px_msg *msg, uint8_t *ret);
 
 /* The environment payload chains of a link are charged to. */
 struct px_env *px_link_env(struct px_link *link);
+/* The peer that mailbox `addr` is behind this link. */
 px_peer px_link_peer(const struct px_link *link, px_addr addr);
 
 #endif

@@ -31,16 +31,17 @@ typedef uint64_t px_call_id; /* an outstanding call; 0: none */
 /* A method: contract number (high byte, see contract.h) and index in its service descriptor. */
 #define PX_METHOD(contract, index) ((uint16_t)((unsigned)(contract) << 8 | (unsigned)(index)))
 
+/* What a message is. */
 enum px_kind {
-    PX_KIND_ONEWAY,
-    PX_KIND_CALL,
-    PX_KIND_REPLY, /* the final reply of a call of ours */
-    PX_KIND_ITEM,  /* an item of a stream call of ours */
-    PX_KIND_ENDED, /* kernel to callee; the service sees its `ended` */
-    PX_KIND_MORE,  /* kernel to callee of a stream call: item credit; the service sees its `more` */
-    PX_KIND_LOST,  /* kernel to receiver: a oneway about a stream was lost; it sees its `lost` */
-    PX_KIND_GONE,  /* kernel to everyone; the service sees its `gone` */
-    PX_KIND_BACK,  /* kernel to everyone; the service sees its `back` */
+    PX_KIND_ONEWAY, /* a request nobody answers */
+    PX_KIND_CALL,   /* a request that gets one final reply; of a stream call, items before it */
+    PX_KIND_REPLY,  /* the final reply of a call of ours */
+    PX_KIND_ITEM,   /* an item of a stream call of ours */
+    PX_KIND_ENDED,  /* kernel to callee; the service sees its `ended` */
+    PX_KIND_MORE, /* kernel to callee of a stream call: item credit; the service sees its `more` */
+    PX_KIND_LOST, /* kernel to receiver: a oneway about a stream was lost; it sees its `lost` */
+    PX_KIND_GONE, /* kernel to everyone; the service sees its `gone` */
+    PX_KIND_BACK, /* kernel to everyone; the service sees its `back` */
 };
 
 /* The envelope. Readable by a handler; the fields after `kind` are the kernel's. */
@@ -49,15 +50,16 @@ struct px_msg {
                          status */
     uint64_t tag;    /* request about a stream: the receiver's handle; reply: the tag of our call */
     px_call_id call; /* 0 in a oneway */
-    px_peer from;
-    enum px_status status; /* of a reply */
-    px_addr to;
-    uint16_t method;
-    uint8_t kind; /* enum px_kind */
-    uint8_t flags;
-    uint16_t holds;
-    struct px_block *block;
-    struct px_msg *next, **prev;
+    px_peer from;    /* the sender, as stamped by this kernel */
+    enum px_status status;  /* of a reply */
+    px_addr to;             /* the receiver: us */
+    uint16_t method;        /* PX_METHOD */
+    uint8_t kind;           /* enum px_kind */
+    uint8_t flags;          /* the kernel's */
+    uint16_t holds;         /* the kernel's */
+    struct px_block *block; /* the kernel's */
+    struct px_msg *next;    /* the kernel's */
+    struct px_msg **prev;   /* the kernel's */
 };
 
 /* ---- making ---- */
@@ -140,8 +142,9 @@ const struct px_msg *px_msg_hold(const struct px_msg *msg);
 /* Ends a hold. NULL is fine. */
 void px_msg_release(const struct px_msg *take_msg);
 
-/* Payload: bytes in all, number of slices, the slices. */
+/* Bytes of payload in all. */
 uint64_t px_msg_payload_len(const struct px_msg *msg);
+/* The slices of the payload, borrowed like the message; their number, 0..PX_SLICES_MAX. */
 uint32_t px_msg_payload(const struct px_msg *msg, const struct px_slice **ret_slices);
 /* Moves the payload out into a chain of ours, behind what is there; exclusive slices stay exclusive
  * and may then be written. Small slices of large buffers are copied. False: no memory, nothing

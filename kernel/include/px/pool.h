@@ -15,14 +15,18 @@ struct px_env;
 
 /* The fields are the kernel's. */
 struct px_pool {
-    struct px_env *env;
+    struct px_env *env;   /* whom it is charged to */
     struct px_pool *next; /* of the same service */
-    uint8_t **chunks;
-    uint32_t slot_size, slots_log2; /* bytes a slot, slots a chunk */
-    uint32_t n_chunks, chunks_max;
-    uint32_t max, used, retired;
-    uint32_t calls_each;
-    void *free; /* the first free slot */
+    uint8_t **chunks;     /* the slots, chunk by chunk: elements never move */
+    uint32_t slot_size;   /* bytes */
+    uint32_t slots_log2;  /* slots a chunk */
+    uint32_t n_chunks;    /* chunks there are */
+    uint32_t chunks_max;  /* room in `chunks` */
+    uint32_t max;         /* elements allowed */
+    uint32_t used;        /* elements in use */
+    uint32_t retired;     /* slots whose generations are used up */
+    uint32_t calls_each;  /* calls reserved for an element */
+    void *free;           /* the first free slot */
 };
 
 /* Elements of `size` bytes, at most `max` (1..2^24-1) at a time; each may have `calls_each` calls

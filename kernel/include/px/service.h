@@ -17,18 +17,20 @@ struct px_want;
 
 /* What runs when `method` arrives. `msg` is borrowed until return. */
 struct px_handler {
-    uint16_t method;
-    void (*fn)(void *state, const struct px_msg *msg);
+    uint16_t method;                                   /* PX_METHOD */
+    void (*fn)(void *state, const struct px_msg *msg); /* `state`: the service's block */
 };
 
+/* A service: its name, how much state it has, and what runs when. All of it must outlive the
+ * kernel. */
 struct px_service {
     const char *name;   /* the mailbox, and the prefix of logs and counters */
     size_t state_size;  /* bytes */
     uint32_t calls_max; /* calls outstanding at once that do not belong to a pool element */
-    const struct px_handler *handlers;
-    uint32_t n_handlers;
-    const char *const *counters; /* names, in the order of px_count's index */
-    uint32_t n_counters;
+    const struct px_handler *handlers;        /* of the methods it answers; others: UNSUPPORTED */
+    uint32_t n_handlers;                      /* how many */
+    const char *const *counters;              /* names, in the order of px_count's index */
+    uint32_t n_counters;                      /* how many */
     const ProtobufCMessageDescriptor *config; /* type of px_env_config; NULL: none */
 
     /* Once, before any message. All but `state_size` may be NULL. */
@@ -55,7 +57,8 @@ struct px_service {
 
 /* A wish to be flushed, embedded in an element. Zeroed: not wished. */
 struct px_want {
-    struct px_want *next, *prev;
+    struct px_want *next; /* the kernel's */
+    struct px_want *prev; /* the kernel's */
 };
 
 /* Asks for one call of `flush` with this element in this turn's flush phase (the next turn's, if
@@ -72,6 +75,7 @@ uint64_t px_now_us(const struct px_env *env);
 int64_t px_wall_us(const struct px_env *env);
 /* `len` unpredictable bytes. */
 void px_random(struct px_env *env, void *ret, size_t len);
+/* An unpredictable number. */
 uint64_t px_random_u64(struct px_env *env);
 /* The mailbox of a name, 0: none in this system. */
 px_addr px_mailbox(const struct px_env *env, const char *name);
@@ -92,20 +96,27 @@ void px_env_drained(struct px_env *env);
 /* Adds to counter `index` of px_service.counters. */
 void px_count(struct px_env *env, uint32_t index, uint64_t n);
 
+/* How much a log line matters: someone must act; degraded; start, stop, a peer up or down; the
+ * rest. */
 enum px_log_level { PX_LOG_ERROR, PX_LOG_WARN, PX_LOG_INFO, PX_LOG_DEBUG };
 
 /* One key=value of a log record: text (not NULL) or number. */
 struct px_kv {
-    const char *key, *text;
-    uint64_t number;
+    const char *key;  /* without spaces or "=" */
+    const char *text; /* NULL: `number` counts */
+    uint64_t number;  /* printed in decimal */
 };
 
+/* A number for px_log. */
 #define PX_KV_U64(k, v) ((struct px_kv){.key = (k), .number = (v)})
+/* A text for px_log. */
 #define PX_KV_STR(k, v) ((struct px_kv){.key = (k), .text = (v)})
 
 /* Logs `tag` and key=value pairs: no payload, no secret. Error: someone must act. */
 void px_log(struct px_env *env, enum px_log_level level, const char *tag, const struct px_kv *kv,
             size_t n);
+/* px_log with its pairs written out: PX_LOG(env, PX_LOG_WARN, "peer", PX_KV_U64("n", 3)). At least
+ * one. */
 #define PX_LOG(env, level, tag, ...)                                                               \
     px_log((env), (level), (tag), (const struct px_kv[]){__VA_ARGS__},                             \
            sizeof((const struct px_kv[]){__VA_ARGS__}) / sizeof(struct px_kv))

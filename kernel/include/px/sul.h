@@ -14,20 +14,24 @@
 struct px_env;
 struct px_sul;
 
+/* What runs when a timer fires; px_container_of finds the owner. */
 typedef void (*px_sul_fn)(struct px_sul *sul);
 
 /* Zeroed means "not scheduled". The fields are the kernel's. */
 struct px_sul {
-    struct px_sul *next, *prev;
-    uint64_t at_us; /* monotonic */
-    px_sul_fn fn;
-    uint32_t seq;    /* low bits of the scheduling order */
-    uint16_t owner;  /* the mailbox it is charged to */
-    uint8_t wheel;   /* 0: miss-if-suspended, 1: wake-if-suspended */
-    uint8_t pending; /* is scheduled */
+    struct px_sul *next; /* in its wheel */
+    struct px_sul *prev; /* in its wheel */
+    uint64_t at_us;      /* monotonic */
+    px_sul_fn fn;        /* what runs */
+    uint32_t seq;        /* low bits of the scheduling order */
+    uint16_t owner;      /* the mailbox it is charged to */
+    uint8_t wheel;       /* 0: miss-if-suspended, 1: wake-if-suspended */
+    uint8_t pending;     /* is scheduled */
 };
 
+/* Milliseconds in microseconds. */
 #define PX_MS(ms) ((uint64_t)(ms)*1000u)
+/* Seconds in microseconds. */
 #define PX_SEC(s) ((uint64_t)(s)*1000000u)
 /* "No deadline", for calls and timers. */
 #define PX_NEVER UINT64_MAX
@@ -46,6 +50,7 @@ void px_sul_schedule_wake(struct px_env *env, struct px_sul *sul, px_sul_fn fn, 
 /* Unschedules; an element that is not scheduled is fine. */
 void px_sul_cancel(struct px_env *env, struct px_sul *sul);
 
+/* Is it scheduled? */
 static inline bool px_sul_pending(const struct px_sul *sul)
 {
     return sul->pending != 0;

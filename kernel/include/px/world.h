@@ -22,12 +22,15 @@ enum px_blob {
     PX_BLOB_CLIENT_KEY
 };
 
+/* The operations a kernel reaches the outside by. They are called from the kernel's thread, but for
+ * those that say otherwise. */
 struct px_world {
     void *ctx; /* first argument of every operation */
 
     /* Memory, any alignment up to 64. `alloc` and `release` must be safe from any thread (px_post).
      */
     void *(*alloc)(void *ctx, size_t len);
+    /* Gives memory of `alloc` back; `len` is what was asked for. */
     void (*release)(void *ctx, void *mem, size_t len);
 
     /* Clock that never steps, and counts suspend where there is one that does. Microseconds. */
@@ -36,6 +39,7 @@ struct px_world {
     int64_t (*wall_us)(void *ctx);
     /* A cheap counter for traces. */
     uint64_t (*ticks)(void *ctx);
+    /* `len` unpredictable bytes. */
     void (*entropy)(void *ctx, void *ret, size_t len);
 
     /* Waits up to `timeout_us` (0: only looks; PX_NEVER: no limit) for something to happen. */
@@ -53,7 +57,9 @@ struct px_world {
     /* Last words of a failed assertion have been logged: end the process. NULL: trap. */
     void (*die)(void *ctx);
 
+    /* Sets the wall clock. */
     enum px_err (*set_clock)(void *ctx, int64_t wall_us);
+    /* Restarts the device. */
     enum px_err (*reboot)(void *ctx);
     /* Copies up to `len` bytes of a blob; `*ret_len` is its whole size. ENOENT: none. */
     enum px_err (*blob)(void *ctx, enum px_blob which, void *ret, size_t len, size_t *ret_len);

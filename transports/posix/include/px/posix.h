@@ -23,12 +23,12 @@ struct px_posix;
 struct px_posix_config {
     /* Where finished log lines go, without newline [standard error]. */
     void (*log)(void *ctx, enum px_log_level level, const char *line);
-    void *log_ctx;
+    void *log_ctx; /* first argument of `log` */
     /* Least important level that is written, plus one [PX_LOG_INFO + 1]. Not for `log` above. */
     uint32_t log_levels;
     /* Bytes for the blobs of px_world.blob [there are none]. */
     enum px_err (*blob)(void *ctx, enum px_blob which, void *ret, size_t len, size_t *ret_len);
-    void *blob_ctx;
+    void *blob_ctx; /* first argument of `blob` */
 };
 
 /* An epoll loop. `config` is copied; NULL: all defaults. ENOMEM; EIO: no descriptors left. */

@@ -17,9 +17,9 @@
 
 /* `sa.sa_family` is AF_INET, AF_INET6, or 0: no address. A zeroed one is "no address". */
 union px_sockaddr46 {
-    struct sockaddr sa;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
+    struct sockaddr sa;      /* what every form begins with */
+    struct sockaddr_in in;   /* AF_INET */
+    struct sockaddr_in6 in6; /* AF_INET6 */
 };
 
 enum {
@@ -52,15 +52,19 @@ size_t px_sockaddr46_bytes(const union px_sockaddr46 *addr, const uint8_t **ret_
  * v4-mapped address is written as the IPv4 address it holds. */
 size_t px_sockaddr46_pack(const union px_sockaddr46 *addr,
                           uint8_t ret_wire[PX_SOCKADDR46_WIRE_MAX]);
+/* Reads what px_sockaddr46_pack wrote. EINVAL: another length. */
 PX_MUST_USE enum px_err px_sockaddr46_unpack(const uint8_t *wire, size_t len,
                                              union px_sockaddr46 *ret_addr);
 
-/* Writes the address, or address and port, with a closing zero. `cap` is at least
+/* Writes the address without port, with a closing zero. `cap` is at least
  * PX_SOCKADDR46_TEXT_MAX; "no address" is written "-". Length without the zero. */
 size_t px_sockaddr46_print(const union px_sockaddr46 *addr, char *ret_text, size_t cap);
+/* The same with the port: "192.0.2.1:80", "[2001:db8::1]:80". */
 size_t px_sockaddr46_print_port(const union px_sockaddr46 *addr, char *ret_text, size_t cap);
 
+/* The port in host order; 0: no address. */
 uint16_t px_sockaddr46_port(const union px_sockaddr46 *addr);
+/* Replaces the port (host order); "no address" stays that. */
 void px_sockaddr46_set_port(union px_sockaddr46 *addr, uint16_t port);
 /* What bind, connect and sendto want to know: bytes. 0: no address. */
 socklen_t px_sockaddr46_len(const union px_sockaddr46 *addr);
@@ -75,11 +79,11 @@ bool px_sockaddr46_same_host(const union px_sockaddr46 *a, const union px_sockad
 bool px_sockaddr46_in_prefix(const union px_sockaddr46 *addr, const union px_sockaddr46 *prefix,
                              uint32_t bits);
 
-/* ::ffff:a.b.c.d */
+/* Is it ::ffff:a.b.c.d? */
 bool px_sockaddr46_is_mapped(const union px_sockaddr46 *addr);
-/* Turns a v4-mapped address into the IPv4 address it holds, and the other way round; port kept.
- * Others stay as they are. */
+/* Turns a v4-mapped address into the IPv4 address it holds; port kept. Others stay as they are. */
 void px_sockaddr46_unmap(union px_sockaddr46 *addr);
+/* Turns an IPv4 address into the v4-mapped one; port kept. Others stay as they are. */
 void px_sockaddr46_map(union px_sockaddr46 *addr);
 
 #endif

@@ -1,4 +1,4 @@
-/* px/sim.h - a virtual world: whole systems on a virtual clock and a virtual network, all from one
+/* sim.h - a virtual world: whole systems on a virtual clock and a virtual network, all from one
  * seed.
  *
  * A sim is a clock that stands still until told to move, a network, and any number of systems. A
@@ -25,11 +25,12 @@ struct px_sim_peer;
 /* How the network and lane W behave. Zeroed: everything arrives at once, whole and complete. Shares
  * are in thousandths of segments (the network) or of pieces (lane W). */
 struct px_sim_weather {
-    uint32_t delay_us_min, delay_us_max; /* of each segment and of each connection attempt */
-    uint32_t cut;    /* share of segments, reads and pieces that are cut at a random place */
-    uint32_t loss;   /* share that is lost and sent again: 200..800 ms late */
-    uint32_t reset;  /* share that resets its connection instead */
-    uint32_t vanish; /* share after which a connection is silent until it times out (20 s) */
+    uint32_t delay_us_min; /* of each segment and of each connection attempt: at least ... */
+    uint32_t delay_us_max; /* ... and at most */
+    uint32_t cut;          /* share of segments, reads and pieces that are cut at a random place */
+    uint32_t loss;         /* share that is lost and sent again: 200..800 ms late */
+    uint32_t reset;        /* share that resets its connection instead */
+    uint32_t vanish;       /* share after which a connection is silent until it times out (20 s) */
     uint32_t window; /* bytes a receiver's socket buffers [65536]; small ones make slow readers */
     bool link_calm;  /* lane W neither cuts nor delays */
 };
@@ -37,9 +38,10 @@ struct px_sim_weather {
 /* What happens at a failed expectation: must not return. `text` has several lines. */
 typedef void (*px_sim_fail_fn)(const char *file, int line, const char *text);
 
+/* How to make a world. */
 struct px_sim_config {
-    uint64_t seed;
-    struct px_sim_weather weather;
+    uint64_t seed;                  /* all chance comes from here; 0 is a seed like others */
+    struct px_sim_weather weather;  /* until px_sim_weather says otherwise */
     struct px_kernel_config kernel; /* of every domain; trace_records 0: 512 */
     px_sim_fail_fn fail;            /* NULL: prints and aborts */
     bool verbose;                   /* log lines go to stderr as they come */
@@ -54,12 +56,13 @@ void px_sim_free(struct px_sim *take_sim);
 void px_sim_weather(struct px_sim *sim, const struct px_sim_weather *weather);
 /* Monotonic time, microseconds. */
 uint64_t px_sim_now_us(const struct px_sim *sim);
+/* The seed it was made with. */
 uint64_t px_sim_seed(const struct px_sim *sim);
 /* What a failure report says about this run, beside the seed. Copied, up to 255 characters. */
 void px_sim_note(struct px_sim *sim, const char *text);
-/* Chance of the test's own, from the same seed: 0..n-1, n >= 1; and true in `share` of a thousand.
- */
+/* Chance of the test's own, from the same seed: 0..n-1, n >= 1. */
 uint32_t px_sim_below(struct px_sim *sim, uint32_t n);
+/* The same: true in `share` of a thousand. */
 bool px_sim_chance(struct px_sim *sim, uint32_t share);
 
 /* ---- time ---- */
@@ -96,23 +99,31 @@ void px_sim_allow(struct px_sim_system *system, const char *from,
                   const struct px_contract *contract, const char *to);
 /* The usual stack at once: `upper` consumes streams of `lower`. */
 void px_sim_stack(struct px_sim_system *system, const char *upper, const char *lower);
+/* Starts every kernel of the system; a service whose init fails is a failed expectation. */
 void px_sim_start(struct px_sim_system *system);
 
+/* The kernel of a domain. */
 struct px_kernel *px_sim_kernel(const struct px_sim_system *system, uint32_t domain);
+/* How many domains it has. */
 uint32_t px_sim_n_domains(const struct px_sim_system *system);
+/* The mailbox of a name; one that is not there is a failed expectation. */
 px_addr px_sim_addr(const struct px_sim_system *system, const char *name);
+/* Where a mailbox lives. */
 uint32_t px_sim_domain_of(const struct px_sim_system *system, const char *name);
-/* Environment and state of a mailbox where it lives; NULL while it is dead. */
+/* Environment of a mailbox where it lives; NULL while it is dead. */
 struct px_env *px_sim_env(const struct px_sim_system *system, const char *name);
+/* State block of a service where it lives; NULL while it is dead. */
 void *px_sim_state(const struct px_sim_system *system, const char *name);
 
-/* Ends a service (px_service_kill), and starts it again (with its domain, if that is dead too).
- * Nothing happens to what is dead already, or lives. Between turns only. */
+/* Ends a service (px_service_kill). Nothing happens to what is dead already. Between turns only. */
 void px_sim_kill(struct px_sim_system *system, const char *name);
+/* Starts it again, with its domain if that is dead too. Nothing happens to what lives. */
 void px_sim_restart(struct px_sim_system *system, const char *name);
-/* Ends a whole domain with every link to it, as a crashed process, and starts it again. */
+/* Ends a whole domain with every link to it, as a crashed process. */
 void px_sim_kill_domain(struct px_sim_system *system, uint32_t domain);
+/* Starts it again. */
 void px_sim_restart_domain(struct px_sim_system *system, uint32_t domain);
+/* Does the service live, and its domain? */
 bool px_sim_is_alive(const struct px_sim_system *system, const char *name);
 
 /* From the `nth` allocation from now (1: the next), `n` in a row fail in each domain, and any other
@@ -136,18 +147,21 @@ struct px_sim_peer *px_sim_accept(struct px_sim *sim, const char *address);
 /* `remote` of the connection as the system sees it, "10.0.0.1:1000"; before the connect has
  * happened. */
 struct px_sim_peer *px_sim_connect_from(struct px_sim *sim, const char *from, const char *target);
+/* Frees one; its connection is reset unless both sides have ended. NULL is fine. */
 void px_sim_peer_free(struct px_sim_peer *take_peer);
 
 /* Queues bytes; they leave as fast as the far window lets them. */
 void px_sim_peer_write(struct px_sim_peer *peer, const void *data, size_t len);
 /* The end of what we write, behind everything queued. */
 void px_sim_peer_fin(struct px_sim_peer *peer);
+/* Breaks the connection off. */
 void px_sim_peer_reset(struct px_sim_peer *peer);
 /* Reads at most `len` bytes each `every_us` from now on; 0, 0: everything at once; 0, n: nothing.
  */
 void px_sim_peer_pace(struct px_sim_peer *peer, uint32_t len, uint32_t every_us);
-/* Bytes not yet taken, and taking them. */
+/* Bytes received and not yet taken. */
 const uint8_t *px_sim_peer_data(const struct px_sim_peer *peer, size_t *ret_len);
+/* Takes the first `len` of them. */
 void px_sim_peer_take(struct px_sim_peer *peer, size_t len);
 /* Bytes received in all. */
 uint64_t px_sim_peer_received(const struct px_sim_peer *peer);

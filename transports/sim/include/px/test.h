@@ -1,4 +1,4 @@
-/* px/test.h - testing a service with the real kernel and a made-up world: recorders at every other
+/* test.h - testing a service with the real kernel and a made-up world: recorders at every other
  * mailbox, expectations that say what came instead, ledgers, and seeds.
  *
  *     sim = px_sim_new(&(struct px_sim_config){.fail = my_fail});
@@ -24,7 +24,9 @@
 
 /* ---- time, as in px/sim.h ---- */
 
+/* px_sim_advance_us. */
 #define sim_advance_us(sim, us) px_sim_advance_us((sim), (us))
+/* px_sim_settle. */
 #define sim_settle(sim) px_sim_settle(sim)
 
 /* ---- what recorders got: each mailbox in the order of arrival ---- */
@@ -50,20 +52,26 @@ uint32_t px_test_recorded(const struct px_sim_system *system, const char *mailbo
 /* Throws away what was recorded there. */
 void px_test_forget(struct px_sim_system *system, const char *mailbox);
 
+/* What sim_expect calls. */
 const struct px_msg *px_test_expect(struct px_sim_system *system, const char *mailbox,
                                     uint16_t method, const char *file, int line);
+/* What sim_expect_reply calls. */
 const struct px_msg *px_test_expect_reply(struct px_sim_system *system, const char *mailbox,
                                           uint64_t tag, enum px_status status, const char *file,
                                           int line);
+/* What sim_expect_ended calls. */
 void px_test_expect_ended(struct px_sim_system *system, const char *mailbox, uint64_t tag,
                           enum px_status reason, const char *file, int line);
+/* What sim_expect_payload calls. */
 void px_test_expect_payload(struct px_sim_system *system, const struct px_msg *msg,
                             const void *data, size_t len, const char *file, int line);
+/* What sim_expect_silence calls. */
 void px_test_expect_silence(struct px_sim *sim, const char *file, int line);
 
 /* Fails the test with a formatted text. */
 #define sim_require(sim, cond, ...)                                                                \
     ((cond) ? (void)0 : px_test_fail((sim), __FILE__, __LINE__, #cond, __VA_ARGS__))
+/* What sim_require calls. */
 _Noreturn void px_test_fail(struct px_sim *sim, const char *file, int line, const char *cond,
                             const char *format, ...) __attribute__((format(printf, 5, 6)));
 
@@ -74,6 +82,7 @@ _Noreturn void px_test_fail(struct px_sim *sim, const char *file, int line, cons
  * stay). */
 #define sim_expect_ledgers_zero(system, elems_max)                                                 \
     px_test_expect_ledgers_zero((system), (elems_max), __FILE__, __LINE__)
+/* What sim_expect_ledgers_zero calls. */
 void px_test_expect_ledgers_zero(struct px_sim_system *system, uint32_t elems_max, const char *file,
                                  int line);
 
