@@ -140,6 +140,11 @@ static const char *const app_counters[N_COUNTERS] = {
     [COUNT_FULL] = "queue_full",
     [COUNT_EVENT_DROPPED] = "event_dropped",
     [COUNT_EVENT_CLOSED] = "event_stream_closed",
+    [COUNT_RATE] = "rate_limited",
+    [COUNT_EVICTED] = "rate_evicted",
+    [COUNT_BODY_LONG] = "body_too_long",
+    [COUNT_BODY_LATE] = "body_late",
+    [COUNT_ANSWER_LATE] = "answer_late",
 };
 
 const struct px_service px_app_service = {

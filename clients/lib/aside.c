@@ -1,43 +1,26 @@
 /* aside.c - what a request has beside it if it is logged, or its route is ruled. Other requests pay
  * a comparison with NULL for all of this.
  */
-#include "lib.h"
-#include "rules.h"
+#include "aside.h"
 
-#include <stdio.h>
-
-#include "header_list.h"
 #include "http.pb-c.h"
 #include "http_contract.h"
 
 #include "fields.h"
-#include "path.h"
 
 enum { IP_TEXT_MAX = 72 };
-
-struct aside {
-    /* the log */
-    bool is_logged;
-    const struct px_msg *msg; /* held: the head */
-    uint64_t id, start_us, first_byte_us;
-    int64_t start_wall_us;
-    uint64_t body_len;
-    uint32_t status;
-    /* the rules */
-    const struct rules *rules;
-};
 
 size_t aside_size(void)
 {
     return sizeof(struct aside);
 }
 
-/* The element, made if need be. NULL: no memory. */
-static struct aside *aside_of(struct request *r)
+struct aside *aside_of(struct request *r)
 {
     if (r->aside == NULL) {
         r->aside = px_pool_get(&r->app->asides);
         if (r->aside != NULL) {
+            r->aside->request = r;
             r->aside->first_byte_us = PX_NEVER;
         }
     }
@@ -123,24 +106,7 @@ void aside_log_busy(struct app *app, const struct px_msg *msg)
     log_tell(app, msg, &record);
 }
 
-/* ---- fields of the response ---- */
-
-/* The fields as the route's rules want them. */
-static void fields_rule(const struct rules *rules, Http__Response *m)
-{
-    struct px_bytes in = px_bytes_of(m->fields.data, m->fields.len);
-    size_t size = m->fields.len + rules->added_len;
-    uint8_t *mem = px_msg_alloc(m, size);
-    struct px_bytes_out out = px_bytes_out_of(mem, size);
-    struct px_header header;
-    while (px_header_list_next(&in, &header)) {
-        if (!rules_drop(rules, header.name.ptr, header.name.len)) {
-            px_header_list_put(&out, header.name, header.value);
-        }
-    }
-    px_bytes_put(&out, rules->added, rules->added_len);
-    m->fields = (ProtobufCBinaryData){(size_t)(out.ptr - mem), mem};
-}
+/* ---- the response and the end ---- */
 
 void aside_told(struct request *r, uint16_t method, void *body)
 {
@@ -152,84 +118,21 @@ void aside_told(struct request *r, uint16_t method, void *body)
         aside->body_len += px_msg_attached(body);
         aside->status = m->status;
         aside->first_byte_us = px_now_us(r->app->env) - aside->start_us;
-        if (aside->rules != NULL && (aside->rules->added_len > 0 || aside->rules->n_dropped > 0)) {
-            fields_rule(aside->rules, m);
+        if (aside->rules != NULL) {
+            ruled_answered(r);
+            ruled_fields(aside, m);
         }
     }
 }
-
-/* ---- answers by rule ---- */
-
-static void answer_redirect(struct request *r, const struct rules *rules)
-{
-    const Http__Request *head = r->msg->body;
-    struct redirect_in in = {.route = r->match.route, .match = &r->match};
-    char location[LOCATION_LEN_MAX + 1];
-    struct px_text path;
-    path_split(text_of(&head->path), &path, &in.query);
-    in.path = px_request_path(request_handle(r));
-    in.host = text_of(&head->authority);
-    if (!redirect_fill(rules->redirect, &in, location, sizeof location)) {
-        (void)reply_error(r, 414, NULL, 0);
-        return;
-    }
-    struct px_field field = {"location", location};
-    struct px_reply reply = {.status = rules->status, .fields = &field, .n_fields = 1};
-    if (rules->text != NULL) {
-        reply.content_type = rules->content_type;
-        reply.body = rules->text;
-        reply.body_len = strlen(rules->text);
-    }
-    reply_or_cancel(r, &reply);
-}
-
-static void answer_text(struct request *r, const struct rules *rules)
-{
-    char line[64];
-    const char *text = rules->text;
-    if (text == NULL && rules->status >= 400) {
-        (void)reply_error(r, rules->status, NULL, 0);
-        return;
-    }
-    bool bare = rules->status == 204 || rules->status == 304;
-    if (text == NULL && !bare) {
-        snprintf(line, sizeof line, "%u %s\n", (unsigned)rules->status, status_text(rules->status));
-        text = line;
-    }
-    struct px_reply reply = {.status = rules->status};
-    if (text != NULL) {
-        reply.content_type = rules->content_type;
-        reply.body = text;
-        reply.body_len = strlen(text);
-    }
-    reply_or_cancel(r, &reply);
-}
-
-void aside_rule(struct request *r)
-{
-    const struct route *route = r->match.route;
-    struct aside *aside = aside_of(r);
-    if (aside == NULL) {
-        (void)reply_error(r, 503, NULL, 0);
-        return;
-    }
-    aside->rules = route->rules;
-    if (route->fn != NULL) {
-        route->fn(request_handle(r), route->arg);
-    } else if (route->rules->redirect != NULL) {
-        answer_redirect(r, route->rules);
-    } else {
-        answer_text(r, route->rules);
-    }
-}
-
-/* ---- the end ---- */
 
 void aside_end(struct request *r, enum px_status status)
 {
     struct aside *aside = r->aside;
     if (aside->is_logged && r->app->server->log_fn != NULL) {
         aside_log_end(r, aside, status);
+    }
+    if (aside->rules != NULL) {
+        ruled_end(r);
     }
     px_msg_release(aside->msg);
     px_pool_put(&r->app->asides, aside);

@@ -48,11 +48,16 @@ static void body_deliver(struct request *r, const struct px_msg *msg, bool fin)
 
 /* ---- collecting ---- */
 
-static void collect_refuse(struct request *r)
+void body_refuse(struct request *r)
 {
     px_chain_clear(&r->in);
     r->collected = NULL;
-    r->in_reading = true; /* and no more credit: the engine drains what still comes */
+    r->in_reading = true; /* and no more credit */
+}
+
+static void collect_refuse(struct request *r)
+{
+    body_refuse(r);
     if (r->state == WAITING) {
         reply_simple(r, 413, "413 Content Too Large\n");
     }
@@ -108,6 +113,9 @@ void body_on_data(void *state, const struct px_msg *msg)
         return;
     }
     r->in_open = !body->fin;
+    if (r->aside != NULL && !aside_body(r, px_msg_payload_len(msg), body->fin)) {
+        return;
+    }
     if (r->collected != NULL) {
         collect_take(r, msg, body->fin);
     } else {
@@ -131,7 +139,9 @@ void body_on_trailers(void *state, const struct px_msg *msg)
     if (r != NULL && r->in_open) {
         r->in_open = false;
         r->trailers = px_msg_hold(msg);
-        body_ended(r);
+        if (r->aside == NULL || aside_body(r, 0, true)) {
+            body_ended(r);
+        }
     }
 }
 

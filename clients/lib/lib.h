@@ -8,8 +8,11 @@
  *     head.c        reading a request's head     body.c        request bodies
  *     reply.c       responses                    reply_file.c  files
  *     routes.c      sets of routes, hosts, error pages
- *     aside.c       rules carried out; the log   rules.c       rules of a route (pure)
- *     redirect.c    places filled in (pure)      events.c      server-sent events
+ *     aside.c       what ruled and logged requests have beside them
+ *     ruled.c       rules carried out            rules.c       rules of a route (pure)
+ *     rate.c        token buckets (pure)         cors.c        other origins (pure)
+ *     siphash.c     a hash with a key (pure)     redirect.c    places filled in (pure)
+ *     events.c      server-sent events
  *     topic.c       one event for many           event_text.c  their encoding (pure)
  *     stream.c      streams
  */
@@ -68,6 +71,7 @@ struct px_server {
     px_log_fn log_fn;          /* NULL: nobody logs */
     void *log_arg;
     uint64_t n_logged; /* requests given a number */
+    bool draining;     /* says px_health */
     H1__Upgrade upgrades[UPGRADES_MAX], *upgrade_list[UPGRADES_MAX];
     char *name; /* h1.server points here */
     uint32_t connections_max, connections_peer_max, send_queue_max;
@@ -119,6 +123,11 @@ enum app_counter {
     COUNT_FULL,
     COUNT_EVENT_DROPPED,
     COUNT_EVENT_CLOSED,
+    COUNT_RATE,
+    COUNT_EVICTED,
+    COUNT_BODY_LONG,
+    COUNT_BODY_LATE,
+    COUNT_ANSWER_LATE,
     N_COUNTERS
 };
 
@@ -259,6 +268,8 @@ void hook_set(struct request *r, struct hook *hook, const struct px_request_even
 void body_on_data(void *state, const struct px_msg *msg);
 void body_on_trailers(void *state, const struct px_msg *msg);
 void body_flush_fin(struct request *r);
+/* No more of it is wanted: the engine drains what still comes. */
+void body_refuse(struct request *r);
 
 /* ---- reply.c ---- */
 /* Sends as much of the queue as there is credit for. */
@@ -291,6 +302,12 @@ size_t aside_size(void);
 bool aside_log(struct request *r);
 /* A request of a ruled route: rules go before the function. */
 void aside_rule(struct request *r);
+/* OPTIONS that nobody routed may be a browser's question about another method. False: it is not,
+ * or that route has nothing to say. */
+bool aside_preflight(struct request *r, const struct px_routes *routes, struct px_text path);
+/* `len` bytes of the request's body came, `fin` with the last. False: keep them from the program.
+ */
+bool aside_body(struct request *r, uint64_t len, bool fin);
 /* A message is on its way to the engine. */
 void aside_told(struct request *r, uint16_t method, void *body);
 /* The end: logs it. */

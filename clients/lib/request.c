@@ -172,6 +172,9 @@ static LIB_APART void request_refuse(struct request *r, const struct px_routes *
 {
     char allow[ROUTE_ALLOW_MAX];
     bool is_options = method.len == 7 && memcmp(method.ptr, "OPTIONS", 7) == 0;
+    if (is_options && aside_preflight(r, routes, path)) {
+        return;
+    }
     route_allow(&routes->routes, path, allow);
     px_count(r->app->env, COUNT_NO_ROUTE, 1);
     if (allow[0] == '\0') {

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cors.h"
 #include "fields.h"
+#include "rate.h"
 
 /* ---- header rules ---- */
 
@@ -170,6 +172,16 @@ static enum px_err rules_make(struct rules *rules, const struct px_rules *config
     if (config->n_headers > 0) {
         PX_TRY(headers_make(rules, config));
     }
+    if (config->cors != NULL) {
+        PX_TRY(cors_new(config->cors, &rules->cors));
+    }
+    if (config->rate != NULL) {
+        rate_hold(config->rate);
+        rules->rate = config->rate;
+    }
+    rules->body_max = config->body_max;
+    rules->body_ms = config->body_ms;
+    rules->answer_ms = config->answer_ms;
     return PX_EOK;
 }
 
@@ -197,6 +209,8 @@ void rules_free(struct rules *take_rules)
     for (uint32_t i = 0; i < take_rules->n_dropped; i++) {
         free(take_rules->dropped[i]);
     }
+    px_rate_free(take_rules->rate);
+    cors_free(take_rules->cors);
     free(take_rules->dropped);
     free(take_rules->added);
     free(take_rules->text);

@@ -25,12 +25,18 @@ enum {
 
 /* ---- rules.c ---- */
 
+struct cors;
+
 struct rules {
-    uint32_t status;    /* answers by itself; 0: the route's function does */
-    char *text;         /* NULL: the error page */
-    char *content_type; /* of text */
-    char *redirect;     /* NULL: none */
-    uint8_t *added;     /* serialized HeaderList: what comes behind the fields of a response */
+    struct px_rate *rate;        /* held; NULL: none */
+    struct cors *cors;           /* NULL: none */
+    uint64_t body_max;           /* bytes; 0: no limit */
+    uint32_t body_ms, answer_ms; /* 0: no limit */
+    uint32_t status;             /* answers by itself; 0: the route's function does */
+    char *text;                  /* NULL: the error page */
+    char *content_type;          /* of text */
+    char *redirect;              /* NULL: none */
+    uint8_t *added; /* serialized HeaderList: what comes behind the fields of a response */
     size_t added_len;
     char **dropped; /* lower-case names: what is taken out before */
     uint32_t n_dropped;

@@ -142,6 +142,34 @@ enum px_err px_server_route_with(struct px_server *server, const char *method, c
                      px_routes_add(server->routes, method, pattern, fn, arg, rules));
 }
 
+/* ---- health ---- */
+
+void px_server_drain(struct px_server *server)
+{
+    server->draining = true;
+}
+
+void px_health(struct px_request request, void *arg)
+{
+    const struct px_system *system = request.system;
+    bool serving = !system->stopping && !system->server->draining;
+    struct px_field field = {"cache-control", "no-store"};
+    const char *text = serving ? "serving\n" : "draining\n";
+    struct px_reply reply = {.status = serving ? 200 : 503,
+                             .content_type = "text/plain; charset=utf-8",
+                             .fields = &field,
+                             .n_fields = 1,
+                             .body = text,
+                             .body_len = strlen(text)};
+    (void)arg;
+    px_request_reply(request, &reply);
+}
+
+enum px_err px_server_health(struct px_server *server, const char *pattern)
+{
+    return px_server_route(server, "GET", pattern, px_health, NULL);
+}
+
 /* ---- listening ---- */
 
 /* Waits for net's answer: it comes within a few turns. */
@@ -208,8 +236,11 @@ static void listen_send(struct px_system *system, struct call *call, const char 
     m->unix_mode = o->unix_mode;
     if (!is_stream) {
         m->send_window = SEND_WINDOW;
-        m->connections_max = system->server->connections_max;
-        m->connections_peer_max = system->server->connections_peer_max;
+        m->connections_max =
+            o->connections_max > 0 ? o->connections_max : system->server->connections_max;
+        m->connections_peer_max = o->connections_peer_max > 0
+                                      ? o->connections_peer_max
+                                      : system->server->connections_peer_max;
     }
     px_call(app->env, app->net, NET_LISTEN, m, PX_MS(CALL_DEADLINE_MS),
             px_handle_of(&app->calls, call));

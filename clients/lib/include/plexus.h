@@ -254,6 +254,10 @@ struct px_listen {
     bool reuse_port;    /**< share the port with others that do the same */
     bool v6only;        /**< an IPv6 address takes no IPv4 connections */
     uint32_t unix_mode; /**< permission bits of a unix socket's path [0600] */
+    /** HTTP: connections through this listener; further ones are closed at once [those of the
+     * server's configuration] */
+    uint32_t connections_max;
+    uint32_t connections_peer_max; /**< of one peer address (IPv6: /64); so too */
 };
 
 /** Listens on "127.0.0.1:8080", "[::1]:8080", "[::]:80" (IPv4 too), "unix:/path" or

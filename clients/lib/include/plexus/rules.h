@@ -32,6 +32,44 @@ struct px_header_rule {
     const char *value;      /**< no CR, LF or zero; PX_HEADER_REMOVE: not used */
 };
 
+/** A limit of requests per peer: a token bucket for each address (IPv6: for each /64; a unix socket
+ * has no limit). */
+struct px_rate_config {
+    uint32_t requests; /**< tokens that come in ... 1..1000000 */
+    uint32_t per_ms;   /**< ... in so long, evenly; up to a day, at least 1 µs a token [1000] */
+    uint32_t burst;    /**< tokens a bucket holds, full at first; 1..1000000 [requests] */
+    /** Buckets kept, 16 bytes each, rounded up to a power of two; 1..2^24 [65536]. When more peers
+     * than that are active at once those nearest to a full bucket are forgotten, so start afresh.
+     */
+    uint32_t peers_max;
+};
+
+/** A rate, shared by any number of routes of one system: they draw from the same buckets. */
+struct px_rate;
+
+/** Makes one. PX_EINVAL: out of range; PX_ENOMEM. */
+PX_MUST_USE enum px_err px_rate_new(const struct px_rate_config *config, struct px_rate **ret_rate);
+
+/** Lets go of one; routes that have it keep it. NULL is fine. */
+void px_rate_free(struct px_rate *take_rate);
+
+/** Who may use a route from a page of another origin (CORS). Not for same-origin pages, nor for
+ * anything but browsers: they take it from there. */
+struct px_cors {
+    /** 1..64 of "https://a.example" or "http://a.example:8080" (scheme and host in lower case, no
+     * path), "null", or "*" for any; others are told nothing, and get 403 for a preflight. */
+    const char *const *origins;
+    uint32_t n_origins;  /**< how many */
+    const char *methods; /**< "GET, PUT"; NULL: those routed for the path */
+    /** Fields a page may set beyond the safelisted: "x-a, x-b", or "*" for what is asked for;
+     * NULL: none */
+    const char *headers;
+    const char *expose; /**< fields a page may read beyond the safelisted: "x-a, x-b"; NULL: none */
+    uint32_t max_age_s; /**< how long a browser keeps the answer to a preflight; up to a day
+                           [not said: 5 s] */
+    bool credentials;   /**< with cookies and authentication; not with the origin "*" */
+};
+
 /** How a route is served. A zeroed one changes nothing. Everything is copied. */
 struct px_rules {
     /** Answers by itself, when px_route_fn is NULL: `status` (200..599) [200; 302 with `redirect`]
@@ -49,6 +87,19 @@ struct px_rules {
     const char *redirect;
     const struct px_header_rule *headers; /**< on responses */
     uint32_t n_headers;                   /**< how many; 0..32 */
+
+    struct px_rate *rate; /**< requests per peer; beyond: 429 with Retry-After. NULL: no limit */
+    /** Pages of other origins; NULL: not allowed. A preflight (OPTIONS that asks about a method of
+     * this route) is answered by the library, Access-Control fields of the route's function are
+     * replaced. */
+    const struct px_cors *cors;
+    uint64_t body_max; /**< bytes of a request body, if less than the server's; 413 [no limit] */
+    /** From the head to the end of the request's body, 408; if the response has begun it is broken
+     * off [no limit] */
+    uint32_t body_ms;
+    /** From the head to the beginning of the response, then the library answers 503 and what the
+     * program answers is PX_ESTATE [no limit] */
+    uint32_t answer_ms;
 };
 
 /** The same as px_server_route, served by `rules` (NULL: none). `fn` may be NULL if the rules
@@ -105,6 +156,19 @@ void px_server_use(struct px_server *server, struct px_routes *take_routes);
 /** Answers with an error of the library's: the error page of `status` (400..599) if there is one,
  * else a line of text. `status` out of that range: PX_EINVAL. Errors as px_request_reply. */
 enum px_err px_request_reply_error(struct px_request request, uint32_t status);
+
+/* =============================================================================== HTTP: health */
+
+/** Answers 200 "serving" until px_server_drain or px_stop, then 503 "draining"; not to be cached. A
+ * px_route_fn: `arg` is not used. */
+void px_health(struct px_request request, void *arg);
+
+/** Routes GET of `pattern` to px_health. Errors as px_server_route. */
+PX_MUST_USE enum px_err px_server_health(struct px_server *server, const char *pattern);
+
+/** From now on px_health says 503; all else goes on as before. For a balancer that should look
+ * elsewhere before px_stop ends listening. */
+void px_server_drain(struct px_server *server);
 
 /* ================================================================================== HTTP: log */
 
