@@ -27,7 +27,7 @@ int main(int argc, char **argv)
     if (px_system_new(NULL, &system) != PX_EOK || px_server_new(system, NULL, &server) != PX_EOK ||
         px_server_route(server, "GET", "/", on_page, page) != PX_EOK ||
         px_server_listen(server, argc > 1 ? argv[1] : "127.0.0.1:8080", NULL) != PX_EOK) {
-        fprintf(stderr, "%s\n", system == NULL ? "no system" : px_system_error(system));
+        fprintf(stderr, "%s\n", px_system_error(system));
         return 1;
     }
     printf("listening on %s\n", px_server_address(server, 0));

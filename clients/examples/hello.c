@@ -28,10 +28,8 @@ int main(int argc, char **argv)
     struct px_server *server = NULL;
     if (px_system_new(NULL, &system) != PX_EOK || px_server_new(system, NULL, &server) != PX_EOK ||
         px_server_route(server, "GET", "/", on_root, NULL) != PX_EOK ||
-        px_server_route(server, "GET", "/hello/:name", on_name, NULL) != PX_EOK) {
-        return 1;
-    }
-    if (px_server_listen(server, argc > 1 ? argv[1] : "127.0.0.1:8080", NULL) != PX_EOK) {
+        px_server_route(server, "GET", "/hello/:name", on_name, NULL) != PX_EOK ||
+        px_server_listen(server, argc > 1 ? argv[1] : "127.0.0.1:8080", NULL) != PX_EOK) {
         fprintf(stderr, "%s\n", px_system_error(system));
         return 1;
     }

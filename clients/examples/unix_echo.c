@@ -35,7 +35,7 @@ int main(int argc, char **argv)
     if (argc < 2 || px_system_new(NULL, &system) != PX_EOK ||
         px_stream_listen(system, argv[1], NULL, &events, NULL) != PX_EOK) {
         fprintf(stderr, "usage: unix_echo unix:PATH (%s)\n",
-                system == NULL ? "" : px_system_error(system));
+                argc < 2 ? "" : px_system_error(system));
         return 1;
     }
     printf("listening on %s\n", px_stream_address(system));

@@ -19,6 +19,9 @@ enum px_err system_fail(struct px_system *system, enum px_err err, const char *w
 
 const char *px_system_error(const struct px_system *system)
 {
+    if (system == NULL) {
+        return "no system was made: memory or descriptors ran out, or its configuration is wrong";
+    }
     return system->error;
 }
 

@@ -163,6 +163,7 @@ START_TEST(what_fails_says_what_and_why)
     fclose(plain);
     ck_assert_int_eq(px_server_new(sys, NULL, &other), PX_ESTATE);
     expect_error("server: the system is started already");
+    ck_assert_ptr_nonnull(strstr(px_system_error(NULL), "no system was made"));
 }
 END_TEST
 

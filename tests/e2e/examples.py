@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """Every example does what its first lines say."""
 import hashlib
+import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import tempfile
@@ -15,6 +17,9 @@ need("curl")
 FOLDER = "clients/examples/example_"
 HELLO, EMBED, UPLOAD, ECHO, EVENTS = (program(FOLDER + name) for name in (
     "hello", "embed_poll", "upload", "unix_echo", "events"))
+JSON_API, LOG_SINK, MANY, REDIRECTS, TWO = (program(FOLDER + name) for name in (
+    "json_api", "log_sink", "many_routes", "redirects", "two_systems"))
+LINES_A_PAGE = 66
 
 
 class Examples(unittest.TestCase):
@@ -107,13 +112,63 @@ class Examples(unittest.TestCase):
         said = [data for _, data in listen(first[-1][0], b"data: three") if b":" not in data]
         self.assertEqual(said, [b"two", b"three"])
 
+    def get(self, url, *options):
+        """(status, body) of a request by curl."""
+        _, out, _ = run("curl", "-s", "-w", "%{http_code}", *options, url)
+        return int(out[-3:]), out[:-3]
+
+    def test_json_api_lists_shows_and_changes_what_is_in_store(self):
+        server = self.start(JSON_API, "127.0.0.1:0")
+        self.assertEqual(json.loads(self.get(server.url + "/things")[1]), {"bolts": 7, "nuts": 9})
+        self.assertEqual(self.get(server.url + "/things/nuts/20", "-X", "PUT")[0], 200)
+        self.assertEqual(json.loads(self.get(server.url + "/things/nuts")[1]), {"name": "nuts", "n": 20})
+        for wrong in ("/things/screws", "/things/nuts", "/things/nuts/x", "/things/nuts/20000000000"):
+            method = "GET" if wrong == "/things/screws" else "PUT"
+            self.assertIn(self.get(server.url + wrong, "-X", method)[0], (404, 405), wrong)
+        self.assertEqual(json.loads(self.get(server.url + "/things")[1]), {"bolts": 7, "nuts": 20})
+
+    def test_many_routes_finds_each_of_them(self):
+        server = self.start(MANY, "127.0.0.1:0")
+        for book in (0, 1, 4711, 9999):
+            self.assertEqual(self.get(server.url + "/book/%d/page/3" % book), (200, b"book %d, page 3\n" % book))
+        self.assertEqual(self.get(server.url + "/book/7/page/1")[1], b"The most specific pattern wins.\n")
+        self.assertEqual(self.get(server.url + "/book/10000/page/1")[0], 404)
+
+    def test_redirects_answers_by_rules_and_takes_new_ones(self):
+        server = self.start(REDIRECTS, "127.0.0.1:0")
+        _, out, _ = run("curl", "-si", server.url + "/old/a/b?x=1")
+        self.assertIn(b" 301 ", out)
+        self.assertIn(b"location: /new/a/b?x=1\r\n", out)
+        self.assertEqual(self.get(server.url + "/gone")[0], 410)
+        self.assertEqual(self.get(server.url + "/none"), (404, b"<!doctype html><h1>Nothing here</h1>\n"))
+        self.assertEqual(self.get(server.url + "/"), (200, b"Hello.\n"))
+        self.assertIn(b"x-content-type-options: nosniff\r\n", run("curl", "-si", server.url + "/")[1])
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: self.get(server.url + "/") == (200, b"Hello again.\n"), "the new set of routes")
+
+    def test_log_sink_has_a_line_for_every_request(self):
+        server = self.start(LOG_SINK, "127.0.0.1:0")
+        self.assertEqual(self.get(server.url + "/")[0], 200)
+        self.assertEqual(self.get(server.url + "/none?x")[0], 404)
+        lines = [server.process.stdout.readline() for _ in range(2)]
+        self.assertRegex(lines[0], r"^#1 127\.0\.0\.1 GET /: 200, \d+ bytes, \d+ us$")
+        self.assertRegex(lines[1], r"^#2 127\.0\.0\.1 GET /none\?x: 404, \d+ bytes, \d+ us$")
+        self.assertEqual(self.get(server.url + "/")[1], b"good 1, bad 1\n")
+
+    def test_two_systems_tell_each_other(self):
+        server = self.start(TWO, "127.0.0.1:0", "127.0.0.1:0")
+        second = "http://" + server.process.stdout.readline().split()[-1]
+        self.assertEqual(self.get(server.url + "/")[0], 200)
+        self.assertEqual(self.get(server.url + "/")[0], 200)
+        until(lambda: b"asked 2 times" in self.get(second + "/")[1], "the news of two requests")
+
     def test_every_example_fits_on_a_page(self):
         folder = os.path.join(SOURCE, "clients", "examples")
         for name in sorted(os.listdir(folder)):
             if name.endswith(".c"):
                 with open(os.path.join(folder, name), encoding="utf-8") as f:
                     lines = f.readlines()
-                self.assertLess(len(lines), 60, name)
+                self.assertLessEqual(len(lines), LINES_A_PAGE, name)
                 self.assertIn("CC0", "".join(lines[:6]), name)
 
 

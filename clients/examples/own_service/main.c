@@ -38,7 +38,7 @@ int main(void)
     if (px_system_new(NULL, &system) != PX_EOK || px_system_add(system, &addition) != PX_EOK ||
         px_system_start(system) != PX_EOK || ask(system, "Tea is ready.", &failed) != PX_EOK ||
         px_run(system) != PX_EOK) {
-        fprintf(stderr, "%s\n", system == NULL ? "no system" : px_system_error(system));
+        fprintf(stderr, "%s\n", px_system_error(system));
         return 1;
     }
     px_system_free(system);

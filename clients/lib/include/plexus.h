@@ -85,7 +85,7 @@ PX_MUST_USE enum px_err px_system_new(const struct px_system_config *config,
 void px_system_free(struct px_system *take_system);
 
 /** What the last function that failed would like to add, one line ("127.0.0.1:80: permission
- * denied"). Never NULL; valid until the next call. */
+ * denied"). Never NULL; valid until the next call. Of NULL: that px_system_new failed. */
 const char *px_system_error(const struct px_system *system);
 
 /** A capability: a service may send messages of `contract` to `mailbox`. */
