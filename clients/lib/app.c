@@ -145,6 +145,8 @@ static const char *const app_counters[N_COUNTERS] = {
     [COUNT_BODY_LONG] = "body_too_long",
     [COUNT_BODY_LATE] = "body_late",
     [COUNT_ANSWER_LATE] = "answer_late",
+    [COUNT_AUTH_WRONG] = "auth_wrong",
+    [COUNT_AUTH_BUSY] = "auth_busy",
 };
 
 const struct px_service px_app_service = {

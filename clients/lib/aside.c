@@ -3,6 +3,8 @@
  */
 #include "aside.h"
 
+#include "auth.h"
+
 #include "http.pb-c.h"
 #include "http_contract.h"
 
@@ -81,13 +83,25 @@ static void log_tell(struct app *app, const struct px_msg *msg, struct px_log_re
     app->server->log_fn(record, app->server->log_arg);
 }
 
+static struct px_text aside_user(const struct aside *aside)
+{
+    const char *name = aside->user == NULL ? "" : aside->user->name;
+    return (struct px_text){name, strlen(name)};
+}
+
+struct px_text px_request_user(struct px_request request)
+{
+    const struct request *r = request_of(request);
+    return r == NULL || r->aside == NULL ? (struct px_text){"", 0} : aside_user(r->aside);
+}
+
 static void aside_log_end(const struct request *r, const struct aside *aside, enum px_status status)
 {
     struct px_log_record record = {
         .id = aside->id,
         .status = aside->status,
         .ended = status,
-        .user = {"", 0},
+        .user = aside_user(aside),
         .start_wall_us = aside->start_wall_us,
         .first_byte_us = aside->first_byte_us,
         .end_us = px_now_us(r->app->env) - aside->start_us,

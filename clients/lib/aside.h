@@ -19,9 +19,12 @@ struct aside {
     struct request *request;
     const struct rules *rules;
     struct px_sul answer_timer, body_timer;
-    uint64_t in_len;       /* bytes of the request's body so far */
-    bool too_long;         /* and no more of it is let through */
-    bool preflight;        /* the answer is one to a preflight: it has its own fields */
+    uint64_t in_len;         /* bytes of the request's body so far */
+    bool too_long;           /* and no more of it is let through */
+    bool preflight;          /* the answer is one to a preflight: it has its own fields */
+    struct users *users;     /* held, if there is a user */
+    const struct user *user; /* who has shown to be who; NULL: nobody yet */
+    struct aside *wait_next, **wait_link; /* among those that wait for a verification */
     struct px_text origin; /* what CORS allows; ptr NULL: nothing. In the head, or "*" */
 };
 

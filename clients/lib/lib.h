@@ -12,7 +12,8 @@
  *     ruled.c       rules carried out            rules.c       rules of a route (pure)
  *     rate.c        token buckets (pure)         cors.c        other origins (pure)
  *     siphash.c     a hash with a key (pure)     redirect.c    places filled in (pure)
- *     events.c      server-sent events
+ *     auth.c        basic authentication         auth_users.c  users, credentials (pure)
+ *     auth_thread.c the thread that verifies     events.c      server-sent events
  *     topic.c       one event for many           event_text.c  their encoding (pure)
  *     stream.c      streams
  */
@@ -93,6 +94,8 @@ struct px_system {
     struct app *app; /* NULL until started */
     struct px_server *server;
     struct px_ready *readies;
+    struct px_auth *auths;
+    uint64_t n_auths; /* made so far */
     struct px_topic *topics;
     H1__Config h1; /* the configuration of the h1 service */
     px_addr addr_app, addr_net, addr_file;
@@ -128,6 +131,8 @@ enum app_counter {
     COUNT_BODY_LONG,
     COUNT_BODY_LATE,
     COUNT_ANSWER_LATE,
+    COUNT_AUTH_WRONG,
+    COUNT_AUTH_BUSY,
     N_COUNTERS
 };
 

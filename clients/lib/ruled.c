@@ -1,8 +1,9 @@
 /* ruled.c - a route's rules carried out. On a request, in this order, each with its own answer:
  *
- *     rate (429) -> preflight (204, 403) -> length of the body (413) -> the route's function, or
- *     the answer that stands in the rules
+ *     rate (429) -> preflight (204, 403) -> credentials (401, 503) -> length of the body (413)
+ *     -> the route's function, or the answer that stands in the rules
  *
+ * Credentials may have to wait for a verification; the rest follows when it is done.
  * Then the clocks run: until the response begins (503), until the request's body is complete (408).
  * On the response: the header rules, then what CORS says.
  */
@@ -14,6 +15,7 @@
 #include "http.pb-c.h"
 #include "http_contract.h"
 
+#include "auth.h"
 #include "cors.h"
 #include "fields.h"
 #include "path.h"
@@ -366,6 +368,63 @@ static void rule_answer(struct request *r)
     }
 }
 
+static void rule_rest(struct request *r)
+{
+    if (!rule_body(r, r->aside->rules->body_max)) {
+        rule_answer(r);
+    }
+}
+
+/* ---- credentials ---- */
+
+static void auth_refuse(struct request *r, const struct px_auth *auth)
+{
+    struct px_field field = {"www-authenticate", auth->challenge};
+    px_count(r->app->env, COUNT_AUTH_WRONG, 1);
+    (void)reply_error(r, 401, &field, 1);
+}
+
+/* True: it was answered, or waits. */
+static bool rule_auth(struct request *r, struct px_auth *auth)
+{
+    static const struct px_field soon = {"retry-after", "1"};
+    struct px_text field = {"", 0};
+    if (auth == NULL) {
+        return false;
+    }
+    if (!head_field(r->msg->body, "authorization", &field)) {
+        auth_refuse(r, auth);
+        return true;
+    }
+    switch (auth_ask(auth, r->aside, field)) {
+    case AUTH_RIGHT:
+        return false;
+    case AUTH_WRONG:
+        auth_refuse(r, auth);
+        break;
+    case AUTH_BUSY:
+        px_count(r->app->env, COUNT_AUTH_BUSY, 1);
+        (void)reply_error(r, 503, &soon, 1);
+        break;
+    case AUTH_WAIT:
+        break;
+    }
+    return true;
+}
+
+void ruled_authenticated(struct aside *aside, bool right)
+{
+    struct request *r = aside->request;
+    if (r->state != WAITING) {
+        return; /* it was answered meanwhile */
+    }
+    if (right) {
+        rule_rest(r);
+    } else {
+        auth_refuse(r, aside->rules->auth);
+    }
+}
+
 void aside_rule(struct request *r)
 {
     const struct rules *rules = r->match.route->rules;
@@ -375,9 +434,8 @@ void aside_rule(struct request *r)
     }
     r->aside->rules = rules;
     cors_prepare(r, rules->cors); /* errors are told to other origins too */
-    if (!rule_rate(r, rules->rate) && !rule_cors(r, rules->cors) &&
-        !rule_body(r, rules->body_max)) {
-        rule_answer(r);
+    if (!rule_rate(r, rules->rate) && !rule_cors(r, rules->cors) && !rule_auth(r, rules->auth)) {
+        rule_rest(r);
     }
 }
 
@@ -390,4 +448,6 @@ void ruled_end(struct request *r)
 {
     px_sul_cancel(r->app->env, &r->aside->answer_timer);
     px_sul_cancel(r->app->env, &r->aside->body_timer);
+    auth_leave(r->aside);
+    users_put(r->aside->users);
 }

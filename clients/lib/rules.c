@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth.h"
 #include "cors.h"
 #include "fields.h"
 #include "rate.h"
@@ -179,6 +180,10 @@ static enum px_err rules_make(struct rules *rules, const struct px_rules *config
         rate_hold(config->rate);
         rules->rate = config->rate;
     }
+    if (config->auth != NULL) {
+        auth_hold(config->auth);
+        rules->auth = config->auth;
+    }
     rules->body_max = config->body_max;
     rules->body_ms = config->body_ms;
     rules->answer_ms = config->answer_ms;
@@ -210,6 +215,7 @@ void rules_free(struct rules *take_rules)
         free(take_rules->dropped[i]);
     }
     px_rate_free(take_rules->rate);
+    px_auth_free(take_rules->auth);
     cors_free(take_rules->cors);
     free(take_rules->dropped);
     free(take_rules->added);

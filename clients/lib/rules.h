@@ -30,6 +30,7 @@ struct cors;
 struct rules {
     struct px_rate *rate;        /* held; NULL: none */
     struct cors *cors;           /* NULL: none */
+    struct px_auth *auth;        /* held; NULL: anybody */
     uint64_t body_max;           /* bytes; 0: no limit */
     uint32_t body_ms, answer_ms; /* 0: no limit */
     uint32_t status;             /* answers by itself; 0: the route's function does */

@@ -4,6 +4,8 @@
  */
 #include "lib.h"
 
+#include "auth.h"
+
 #include <px/assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +76,7 @@ void px_system_free(struct px_system *take_system)
         return;
     }
     PX_ASSERT(!take_system->in_turn);
+    auth_stop_all(take_system);
     while (take_system->readies != NULL) {
         px_ready_free(take_system->readies);
     }

@@ -53,6 +53,48 @@ PX_MUST_USE enum px_err px_rate_new(const struct px_rate_config *config, struct 
 /** Lets go of one; routes that have it keep it. NULL is fine. */
 void px_rate_free(struct px_rate *take_rate);
 
+/** Who may use a route: basic authentication (RFC 7617). Passwords travel readable, so only over
+ * TLS or where nobody listens. */
+struct px_auth_config {
+    const char *realm; /**< what the client shows; up to 128 of printable ASCII but '"' and '\\'
+                            [restricted] */
+    /** Lines "name:hash", as htpasswd -B and mkpasswd make them; empty lines and those that begin
+     * with '#' are skipped. Up to 10000. A hash is one of crypt(3): yescrypt, scrypt, bcrypt,
+     * SHA-512 or SHA-256; readable passwords and weaker hashes are refused. */
+    const char *users;
+    size_t users_len; /**< bytes */
+    /** Verifications at a time, under way or waiting; 503 with Retry-After beyond; 1..1024 [64] */
+    uint32_t pending_max;
+    uint32_t cache_max; /**< credentials remembered as right; 1..65536 [1024] */
+    uint32_t cache_s;   /**< for so long; up to a day [300] */
+};
+
+/** Users and what is known of them; shared by any number of routes of its system.
+ *
+ * A hash that is worth something takes a tenth of a second on purpose: it is computed in a thread
+ * of its own, one at a time, and requests wait. Requests with the same credentials wait for the
+ * same computation. Credentials that were right are remembered for cache_s as a keyed hash, whose
+ * key is drawn anew in every process, and are known again without delay. A name that does not exist
+ * takes as long as one that does. Who tries passwords slows down every login that is not
+ * remembered: give such routes a rate as well, it goes first. */
+struct px_auth;
+
+/** Makes one. PX_EINVAL: out of range, or a line of `users` is at fault: px_system_error says which
+ * and why ("line 3: expected name:hash"); PX_ENOMEM. */
+PX_MUST_USE enum px_err px_auth_new(struct px_system *system, const struct px_auth_config *config,
+                                    struct px_auth **ret_auth);
+
+/** Replaces the users; from now on only the new ones are right. An error leaves the old ones.
+ * Errors as px_auth_new. Not after px_system_free. */
+PX_MUST_USE enum px_err px_auth_users(struct px_auth *auth, const char *users, size_t users_len);
+
+/** Lets go of one; routes that have it keep it. The last one waits for a computation under way.
+ * NULL is fine. */
+void px_auth_free(struct px_auth *take_auth);
+
+/** The name that a request's credentials have proved; empty: its route asks for none. */
+struct px_text px_request_user(struct px_request request);
+
 /** Who may use a route from a page of another origin (CORS). Not for same-origin pages, nor for
  * anything but browsers: they take it from there. */
 struct px_cors {
@@ -93,7 +135,8 @@ struct px_rules {
      * this route) is answered by the library, Access-Control fields of the route's function are
      * replaced. */
     const struct px_cors *cors;
-    uint64_t body_max; /**< bytes of a request body, if less than the server's; 413 [no limit] */
+    struct px_auth *auth; /**< who may; others get 401. NULL: anybody */
+    uint64_t body_max;    /**< bytes of a request body, if less than the server's; 413 [no limit] */
     /** From the head to the end of the request's body, 408; if the response has begun it is broken
      * off [no limit] */
     uint32_t body_ms;
