@@ -48,16 +48,6 @@ struct cli_args {
 bool cli_next(struct cli_args *args, const struct cli_option **ret_option, const char **ret_value);
 void cli_print_command(const struct cli_command *command);
 
-/* ---- mime.c ---- */
-
-struct mime;
-/* The built-in table and, if it is there, `path` in the form of /etc/mime.types. NULL: no memory.
- */
-struct mime *mime_new(const char *path);
-void mime_free(struct mime *take_mime);
-/* The type of a file by the ending of its name; "application/octet-stream" if nothing is known. */
-const char *mime_type(const struct mime *mime, const char *name, size_t len);
-
 /* ---- demo.c ---- */
 
 /* The page that explains itself, and what it invites to try. */

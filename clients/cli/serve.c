@@ -19,7 +19,6 @@ static const struct cli_option options[] = {
 struct serve {
     struct px_system *system;
     struct px_server *server;
-    struct mime *mime;
     const char *listen[LISTEN_MAX];
     uint32_t n_listen;
     const char *root;
@@ -54,47 +53,16 @@ static bool args_read(struct serve *serve, struct cli_args *args)
 
 /* ---- files ---- */
 
-/* Names that start with a dot are nobody's business, but for the one that RFC 8615 gives away. */
-static bool path_is_hidden(struct px_text path)
-{
-    static const char known[] = ".well-known/";
-    for (size_t i = 0; i < path.len; i++) {
-        bool starts = i == 0 || path.ptr[i - 1] == '/';
-        bool is_known = i == 0 && path.len >= sizeof known - 1 &&
-                        memcmp(path.ptr, known, sizeof known - 1) == 0;
-        if (starts && path.ptr[i] == '.' && !is_known) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void on_file(struct px_request request, void *arg)
-{
-    const struct serve *serve = arg;
-    struct px_text path = px_request_param(request, "path");
-    bool is_directory = path.len == 0 || path.ptr[path.len - 1] == '/';
-    if (path_is_hidden(path)) {
-        px_request_reply_text(request, 404, "404 Not Found\n");
-        return;
-    }
-    struct px_file_reply reply = {
-        .path = path,
-        .index = "index.html",
-        .content_type =
-            is_directory ? "text/html; charset=utf-8" : mime_type(serve->mime, path.ptr, path.len),
-    };
-    px_request_reply_file(request, &reply);
-}
-
 static enum cli_exit files_add(struct serve *serve)
 {
-    serve->mime = mime_new("/etc/mime.types");
-    if (serve->mime == NULL ||
-        px_server_route(serve->server, "GET", "/*path", on_file, serve) != PX_EOK) {
-        return failed("start", px_err_text(PX_ENOMEM));
+    struct px_files_config config = {.directory = serve->root, .precompressed = true};
+    struct px_files *files = NULL;
+    enum px_err err = px_files_new(serve->system, &config, &files);
+    if (err != PX_EOK) {
+        return failed("--root", px_system_error(serve->system));
     }
-    return CLI_EXIT_OK;
+    err = px_server_route(serve->server, "GET", "/*path", px_files_serve, files);
+    return err == PX_EOK ? CLI_EXIT_OK : failed("start", px_err_text(err));
 }
 
 /* ---- signals: they arrive as bytes, in the loop ---- */
@@ -203,12 +171,9 @@ static void print_where(const struct serve *serve)
 
 static enum cli_exit assemble(struct serve *serve)
 {
-    struct px_system_config config = {.file_roots = &serve->root,
-                                      .n_file_roots = serve->root == NULL ? 0 : 1};
-    enum px_err err = px_system_new(&config, &serve->system);
+    enum px_err err = px_system_new(NULL, &serve->system);
     if (err != PX_EOK) {
-        return failed(err == PX_ENOENT ? serve->root : "start",
-                      err == PX_ENOENT ? "no such directory" : px_err_text(err));
+        return failed("start", px_err_text(err));
     }
     err = px_server_new(serve->system, NULL, &serve->server);
     if (err != PX_EOK) {
@@ -249,7 +214,6 @@ static enum cli_exit serve_run(int argc, char **argv)
         code = run(&serve);
     }
     px_system_free(serve.system);
-    mime_free(serve.mime);
     return code;
 }
 

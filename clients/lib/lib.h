@@ -14,6 +14,7 @@
  *     siphash.c     a hash with a key (pure)     redirect.c    places filled in (pure)
  *     auth.c        basic authentication         auth_users.c  users, credentials (pure)
  *     auth_thread.c the thread that verifies     events.c      server-sent events
+ *     files*.c      directories as parts of a site (files_impl.h)
  *     topic.c       one event for many           event_text.c  their encoding (pure)
  *     stream.c      streams
  */
@@ -97,7 +98,9 @@ struct px_system {
     struct px_auth *auths;
     uint64_t n_auths; /* made so far */
     struct px_topic *topics;
-    H1__Config h1; /* the configuration of the h1 service */
+    H1__Config h1;               /* the configuration of the h1 service */
+    struct px_files *files;      /* those that are not freed */
+    uint32_t n_files, next_root; /* how many; the number of the next one's root */
     px_addr addr_app, addr_net, addr_file;
     uint32_t requests_max, streams_max, calls_max;
     uint32_t n_listeners;                     /* slots ever used */

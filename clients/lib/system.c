@@ -2,7 +2,7 @@
  *
  *     made --px_system_start--> running --px_stop--> stopping --drained or deadline--> stopped
  */
-#include "lib.h"
+#include "files_impl.h"
 
 #include "auth.h"
 
@@ -84,7 +84,9 @@ void px_system_free(struct px_system *take_system)
         px_topic_free(take_system->topics);
     }
     px_kernel_free(take_system->kernel);
-    server_free(take_system->server);
+    take_system->app = NULL;          /* it was the kernel's */
+    server_free(take_system->server); /* its routes may have files to free */
+    files_free_all(take_system);
     host_free(take_system->host);
     free(take_system);
 }

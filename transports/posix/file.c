@@ -1,204 +1,109 @@
-/* file.c - the mailbox "file": files below configured roots (file.proto).
+/* file.c - the mailbox "file": files below directories (file.proto).
  *
- * Roots are opened once, at the start. A file stays open as long as a slice of it exists somewhere;
- * its place in the table is looked after by a hand that goes round with every Open, and by a timer.
+ * It asks the system and waits for the answer: opening, stat and the reading of small files or of
+ * ranges block the loop for as long as the disk takes (README.md).
  */
 #include <px/posix.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <px/assert.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "file.pb-c.h"
-#include "file_contract.h"
-#include "file_open.h"
+#include "file_impl.h"
 
-enum {
-    FILE_ROOTS_MAX = 64,
-    FILE_PATH_MAX = 4096,      /* bytes of OpenFile.path */
-    FILE_OPEN_MAX = 1024,      /* default of Config.open_max */
-    FILE_OPEN_CEILING = 65536, /* what Config.open_max may be */
-    FILE_READ_MAX = 262144,    /* bytes of one Read */
-    FILE_SLICE_MAX = 1 << 30,  /* bytes of one slice of a range; PX_SLICES_MAX of them in a reply */
-    FILE_SWEEP_US = 1000000, /* files nobody uses any more are closed at the latest after so long */
-    FILE_SWEEP_EACH = 4,     /* places looked at with every Open */
-};
-
-enum file_counter { FILE_N_OPENED, FILE_N_REFUSED, FILE_N_BUSY, FILE_N_TRUNCATED, FILE_N_COUNTERS };
-
-static const char *const counter_names[FILE_N_COUNTERS] = {"opened", "refused", "busy",
+static const char *const counter_names[FILE_N_COUNTERS] = {"opened", "hits", "refused", "busy",
                                                            "truncated"};
 
-struct open_file {
-    struct px_buf *buf; /* our reference; the others are in slices */
+/* What was found at a place. */
+struct found {
+    struct open_file *file; /* NULL: a directory, or empty */
+    struct file_stamp stamp;
+    bool directory;
 };
 
-struct file {
-    struct px_env *env;
-    struct px_pool files; /* of struct open_file */
-    struct open_file *hand;
-    struct px_sul sweep;
-    uint32_t n_open, open_max;
-    uint32_t n_roots;
-    struct file_opener opener;
-    struct px_buf *roots[FILE_ROOTS_MAX]; /* buffers, so that they are closed with the service */
-};
+/* ---- finding ---- */
 
-static void close_fd(int fd)
+bool file_path(const ProtobufCBinaryData *path, char ret[FILE_PATH_MAX + FILE_SUFFIX_MAX + 1])
 {
-    (void)close(fd);
-}
-
-/* ---- files that are open ---- */
-
-static void close_unused(struct file *f, struct open_file *o)
-{
-    if (px_buf_unique(o->buf)) {
-        px_buf_put(o->buf);
-        px_pool_put(&f->files, o);
-        f->n_open--;
+    if (path->len == 0 || path->len > FILE_PATH_MAX || memchr(path->data, 0, path->len) != NULL) {
+        return false;
     }
-}
-
-static void sweep(struct file *f, uint32_t places)
-{
-    for (; places > 0 && f->n_open > 0; places--) {
-        struct open_file *o = f->hand != NULL ? f->hand : px_pool_next(&f->files, NULL);
-        f->hand = px_pool_next(&f->files, o);
-        close_unused(f, o);
-    }
-}
-
-static void on_sweep(struct px_sul *sul)
-{
-    struct file *f = px_container_of(sul, struct file, sweep);
-    f->hand = NULL;
-    sweep(f, f->n_open);
-    if (f->n_open > 0) {
-        px_sul_schedule(f->env, sul, on_sweep, FILE_SWEEP_US);
-    }
-}
-
-/* A buffer for a file that was just opened; takes the descriptor in any case. NULL: `*ret_status`.
- */
-static struct px_buf *keep_file(struct file *f, int take_fd, enum px_status *ret_status)
-{
-    struct open_file *o = px_pool_get(&f->files);
-    struct px_buf *buf = o == NULL ? NULL : px_buf_from_fd(f->env, take_fd, close_fd);
-    if (buf == NULL) {
-        px_pool_put(&f->files, o);
-        close_fd(take_fd);
-        *ret_status = PX_NO_MEMORY;
-        return NULL;
-    }
-    o->buf = buf;
-    f->n_open++;
-    if (!px_sul_pending(&f->sweep)) {
-        px_sul_schedule(f->env, &f->sweep, on_sweep, FILE_SWEEP_US);
-    }
-    return buf;
-}
-
-static bool has_place(struct file *f)
-{
-    sweep(f, FILE_SWEEP_EACH);
-    if (f->n_open >= f->open_max) {
-        f->hand = NULL;
-        sweep(f, f->n_open);
-    }
-    return f->n_open < f->open_max;
-}
-
-/* ---- Open ---- */
-
-static bool attach_range(void *body, struct px_buf *buf, uint64_t len)
-{
-    for (uint64_t off = 0; off < len;) {
-        uint64_t left = len - off;
-        uint32_t part = left < FILE_SLICE_MAX ? (uint32_t)left : FILE_SLICE_MAX;
-        if (!px_msg_attach(body, buf, off, part)) {
-            return false;
-        }
-        off += part;
-    }
+    memcpy(ret, path->data, path->len);
+    ret[path->len] = 0;
     return true;
 }
 
-static enum px_status answer_open(struct file *f, const struct px_msg *msg, int take_fd,
-                                  const struct stat *st)
+static enum px_status open_place(struct file *f, const struct file_place *place, struct found *ret)
 {
-    enum px_status status = PX_OK;
-    struct px_buf *buf = NULL;
-    bool has_bytes = S_ISREG(st->st_mode) && st->st_size > 0;
-    if (!has_bytes) {
-        close_fd(take_fd);
-    } else {
-        buf = keep_file(f, take_fd, &status);
-        if (buf == NULL) {
-            return status;
-        }
-    }
-    File__OpenedFile *m = px_msg_new(f->env, &file__opened_file__descriptor);
-    m->length = has_bytes ? (uint64_t)st->st_size : 0;
-    m->modified_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
-    m->inode = st->st_ino;
-    m->directory = S_ISDIR(st->st_mode);
-    if (has_bytes && !attach_range(m, buf, m->length)) {
-        px_msg_drop(m);
-        return PX_TOO_LARGE;
-    }
-    px_count(f->env, FILE_N_OPENED, 1);
-    px_reply(f->env, msg, PX_OK, m);
-    return PX_OK;
-}
-
-static enum px_status open_file(struct file *f, const struct px_msg *msg)
-{
-    const File__OpenFile *ask = msg->body;
     struct stat st;
-    char path[FILE_PATH_MAX + 1];
     int fd = -1;
-    if (ask->root >= f->n_roots || ask->path.len == 0 || ask->path.len > FILE_PATH_MAX ||
-        ask->path.data[0] == '/' || memchr(ask->path.data, 0, ask->path.len) != NULL) {
-        return PX_BAD_REQUEST;
-    }
-    memcpy(path, ask->path.data, ask->path.len);
-    path[ask->path.len] = 0;
-    if (!has_place(f)) {
+    if (!file_cache_has_room(&f->cache)) {
         return PX_BUSY;
     }
-    enum px_status status = file_open(&f->opener, px_buf_fd(f->roots[ask->root]), path, &fd);
+    enum px_status status =
+        file_open(&f->opener, place->dir, place->path, f->roots[place->root].without_links, &fd);
     if (status != PX_OK) {
         return status;
     }
     if (fstat(fd, &st) != 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))) {
-        close_fd(fd);
+        (void)close(fd);
         return PX_BAD_REQUEST;
     }
-    return answer_open(f, msg, fd, &st);
+    *ret = (struct found){.stamp = file_stamp_of(&st), .directory = S_ISDIR(st.st_mode)};
+    if (ret->directory || st.st_size == 0) {
+        (void)close(fd);
+        return PX_OK;
+    }
+    ret->file = file_cache_add(&f->cache, place, fd, &st);
+    return ret->file == NULL ? PX_NO_MEMORY : PX_OK;
 }
 
-static void on_open(void *state, const struct px_msg *msg)
+static enum px_status find(struct file *f, const struct file_place *place, struct found *ret)
 {
-    struct file *f = state;
-    enum px_status status = open_file(f, msg);
-    if (status != PX_OK) {
-        px_count(f->env, status == PX_BUSY ? FILE_N_BUSY : FILE_N_REFUSED, 1);
-        px_reply_status(f->env, msg, status);
+    struct open_file *o = file_cache_find(&f->cache, place);
+    if (o == NULL) {
+        return open_place(f, place, ret);
     }
+    *ret = (struct found){.file = o, .stamp = o->stamp};
+    px_count(f->env, FILE_N_HITS, 1);
+    return PX_OK;
+}
+
+/* A sibling to answer instead; its number from 1, 0: none. `path` has room for a suffix. */
+static uint32_t find_sibling(struct file *f, const File__OpenFile *ask, struct file_place *place,
+                             char *path, struct found *found)
+{
+    struct found sibling;
+    size_t len = place->path_len;
+    if (found->file != NULL) {
+        found->file->pinned = true; /* room is made by closing others */
+    }
+    uint32_t which = 0;
+    for (uint32_t i = 0; i < ask->n_suffixes && which == 0; i++) {
+        const ProtobufCBinaryData *suffix = &ask->suffixes[i];
+        memcpy(path + len, suffix->data, suffix->len);
+        path[len + suffix->len] = 0;
+        place->path_len = len + suffix->len;
+        if (find(f, place, &sibling) == PX_OK && !sibling.directory) {
+            which = i + 1;
+        }
+    }
+    if (found->file != NULL) {
+        found->file->pinned = false;
+    }
+    *found = which == 0 ? *found : sibling;
+    return which;
 }
 
 /* ---- Read ---- */
 
-static enum px_status read_range(const struct px_slice *slice, uint8_t *to)
+static enum px_status read_range(int fd, uint64_t off, uint32_t len, uint8_t *to)
 {
     uint32_t done = 0;
-    while (done < slice->len) {
-        ssize_t n =
-            pread(px_buf_fd(slice->buf), to + done, slice->len - done, (off_t)(slice->off + done));
+    while (done < len) {
+        ssize_t n = pread(fd, to + done, len - done, (off_t)(off + done));
         if (n == 0) {
             return PX_TRUNCATED;
         }
@@ -218,7 +123,8 @@ static enum px_status read_payload(const struct px_msg *msg, uint8_t *to)
         if ((slices[i].flags & PX_SLICE_FILE) == 0) {
             return PX_BAD_REQUEST;
         }
-        enum px_status status = read_range(&slices[i], to);
+        enum px_status status =
+            read_range(px_buf_fd(slices[i].buf), slices[i].off, slices[i].len, to);
         if (status != PX_OK) {
             return status;
         }
@@ -249,55 +155,140 @@ static void on_read(void *state, const struct px_msg *msg)
     px_reply(f->env, msg, PX_OK, m);
 }
 
-/* ---- the service ---- */
+/* ---- Open ---- */
 
-static enum px_err open_root(struct file *f, const ProtobufCBinaryData *path)
+static void attach_range(void *body, struct px_buf *buf, uint64_t len)
 {
-    char text[FILE_PATH_MAX + 1];
-    if (path->len == 0 || path->len > FILE_PATH_MAX || path->data[0] != '/' ||
-        memchr(path->data, 0, path->len) != NULL) {
-        return PX_EINVAL;
+    for (uint64_t off = 0; off < len;) {
+        uint64_t left = len - off;
+        uint32_t part = left < FILE_SLICE_MAX ? (uint32_t)left : FILE_SLICE_MAX;
+        if (!px_msg_attach(body, buf, off, part)) {
+            return; /* the first 8 GiB */
+        }
+        off += part;
     }
-    memcpy(text, path->data, path->len);
-    text[path->len] = 0;
-    int fd = open(text, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return errno == EACCES                      ? PX_EDENIED
-               : errno == EMFILE || errno == ENFILE ? PX_EIO
-                                                    : PX_ENOENT;
-    }
-    f->roots[f->n_roots] = px_buf_from_fd(f->env, fd, close_fd);
-    if (f->roots[f->n_roots] == NULL) {
-        close_fd(fd);
-        return PX_ENOMEM;
-    }
-    f->n_roots++;
-    return PX_EOK;
 }
+
+/* All of a small file; what is kept in memory is not read again. */
+static enum px_status attach_bytes(struct file *f, void *body, struct open_file *o)
+{
+    uint32_t len = (uint32_t)o->stamp.length;
+    if (o->bytes != NULL) {
+        px_msg_attach(body, o->bytes, 0, len);
+        return PX_OK;
+    }
+    struct px_buf *bytes = px_buf_new(f->env, len);
+    if (bytes == NULL) {
+        return PX_NO_MEMORY;
+    }
+    enum px_status status = read_range(px_buf_fd(o->buf), 0, len, px_buf_data(bytes));
+    if (status != PX_OK) {
+        px_buf_put(bytes);
+        return status;
+    }
+    px_msg_attach(body, bytes, 0, len);
+    file_cache_keep_bytes(&f->cache, o, bytes);
+    return PX_OK;
+}
+
+static enum px_status answer_open(struct file *f, const struct px_msg *msg,
+                                  const struct found *found, uint32_t suffix)
+{
+    const File__OpenFile *ask = msg->body;
+    File__OpenedFile *m = px_msg_new(f->env, &file__opened_file__descriptor);
+    m->length = found->directory ? 0 : found->stamp.length;
+    m->modified_ns = found->stamp.modified_ns;
+    m->inode = found->stamp.inode;
+    m->directory = found->directory;
+    m->suffix = suffix;
+    enum px_status status = PX_OK;
+    if (found->file != NULL && m->length <= ask->read_max) {
+        status = attach_bytes(f, m, found->file);
+    } else if (found->file != NULL) {
+        attach_range(m, found->file->buf, m->length);
+    }
+    if (status != PX_OK) {
+        px_msg_drop(m);
+        return status;
+    }
+    px_count(f->env, FILE_N_OPENED, 1);
+    px_reply(f->env, msg, PX_OK, m);
+    return PX_OK;
+}
+
+static bool suffixes_are_valid(const File__OpenFile *ask)
+{
+    for (size_t i = 0; i < ask->n_suffixes; i++) {
+        const ProtobufCBinaryData *s = &ask->suffixes[i];
+        if (s->len == 0 || s->len > FILE_SUFFIX_MAX || memchr(s->data, 0, s->len) != NULL ||
+            memchr(s->data, '/', s->len) != NULL) {
+            return false;
+        }
+    }
+    return ask->n_suffixes <= FILE_SUFFIXES_MAX;
+}
+
+static enum px_status open_file(struct file *f, const struct px_msg *msg)
+{
+    const File__OpenFile *ask = msg->body;
+    char path[FILE_PATH_MAX + FILE_SUFFIX_MAX + 1];
+    struct found found;
+    const struct root *root = file_root_of(f, msg, ask->own, ask->root);
+    if (root == NULL || ask->read_max > FILE_SMALL_MAX || !suffixes_are_valid(ask) ||
+        !file_path(&ask->path, path) || path[0] == '/') {
+        return PX_BAD_REQUEST;
+    }
+    struct file_place place = {file_root_fd(root), (uint32_t)(root - f->roots), path,
+                               ask->path.len};
+    uint32_t suffix = 0;
+    enum px_status status = find(f, &place, &found);
+    if (status == PX_OK && !found.directory && ask->n_suffixes > 0) {
+        suffix = find_sibling(f, ask, &place, path, &found);
+    }
+    return status == PX_OK ? answer_open(f, msg, &found, suffix) : status;
+}
+
+static void on_open(void *state, const struct px_msg *msg)
+{
+    struct file *f = state;
+    enum px_status status = open_file(f, msg);
+    if (status != PX_OK) {
+        px_count(f->env,
+                 status == PX_BUSY        ? FILE_N_BUSY
+                 : status == PX_TRUNCATED ? FILE_N_TRUNCATED
+                                          : FILE_N_REFUSED,
+                 1);
+        px_reply_status(f->env, msg, status);
+    }
+}
+
+/* ---- the service ---- */
 
 static enum px_err file_init(void *state, struct px_env *env)
 {
+    static const File__Config defaults = FILE__CONFIG__INIT;
     struct file *f = state;
     const File__Config *config = px_env_config(env);
+    config = config == NULL ? &defaults : config;
+    uint32_t open_max = config->open_max == 0 ? FILE_OPEN_MAX : config->open_max;
+    uint32_t keep_ms = config->keep_ms == 0 ? FILE_KEEP_MS : config->keep_ms;
+    uint64_t memory_max = config->memory_max == 0 ? FILE_MEMORY_MAX : config->memory_max;
     f->env = env;
-    f->open_max = config == NULL || config->open_max == 0 ? FILE_OPEN_MAX : config->open_max;
-    if (f->open_max > FILE_OPEN_CEILING || (config != NULL && config->n_roots > FILE_ROOTS_MAX)) {
+    if (open_max > FILE_OPEN_CEILING) {
         return PX_EINVAL;
     }
     file_opener_init(&f->opener);
-    PX_TRY(px_pool_init(&f->files, env, sizeof(struct open_file), f->open_max, 0));
-    for (size_t i = 0; config != NULL && i < config->n_roots; i++) {
-        enum px_err err = open_root(f, &config->roots[i]);
-        if (err != PX_EOK) {
-            PX_LOG(env, PX_LOG_ERROR, "root", PX_KV_U64("index", i),
-                   PX_KV_STR("why", px_err_text(err)));
-            return err;
-        }
-    }
-    return PX_EOK;
+    PX_TRY(file_cache_init(&f->cache, env, open_max, PX_MS(keep_ms), memory_max));
+    return file_roots_configure(f, config);
 }
 
-static const struct px_handler handlers[] = {{FILE_OPEN, on_open}, {FILE_READ, on_read}};
+static const struct px_handler handlers[] = {
+    {FILE_OPEN, on_open},
+    {FILE_READ, on_read},
+    {FILE_ADD_ROOT, file_on_add_root},
+    {FILE_DROP_ROOT, file_on_drop_root},
+    {FILE_LIST, file_on_list},
+};
 
 const struct px_service px_file_service = {
     .name = "file",
@@ -308,4 +299,5 @@ const struct px_service px_file_service = {
     .n_counters = FILE_N_COUNTERS,
     .config = &file__config__descriptor,
     .init = file_init,
+    .gone = file_gone,
 };

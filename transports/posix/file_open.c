@@ -45,9 +45,10 @@ static enum px_status status_of_errno(int err)
     }
 }
 
-static int open_beneath(int root, const char *path)
+static int open_beneath(int root, const char *path, bool without_links)
 {
     struct open_how how = {.flags = OPEN_FLAGS, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    how.resolve |= without_links ? RESOLVE_NO_SYMLINKS : 0;
     long fd = -1;
     for (int i = 0; i < RACES_MAX; i++) {
         fd = syscall(SYS_openat2, root, path, &how, sizeof how);
@@ -119,11 +120,12 @@ static int open_stepwise(int root, const char *path)
     return -1;
 }
 
-enum px_status file_open(struct file_opener *opener, int root, const char *path, int *ret_fd)
+enum px_status file_open(struct file_opener *opener, int root, const char *path, bool without_links,
+                         int *ret_fd)
 {
     int fd = -1;
     if (opener->has_openat2) {
-        fd = open_beneath(root, path);
+        fd = open_beneath(root, path, without_links);
         opener->has_openat2 = fd >= 0 || (errno != ENOSYS && errno != E2BIG);
     }
     if (!opener->has_openat2) {

@@ -12,7 +12,8 @@ struct file_opener {
 void file_opener_init(struct file_opener *opener);
 /* Opens `path` (relative, NUL-terminated) below the directory `root` for reading, never blocking.
  * Links are followed as long as they stay below it; where the system lacks openat2, no link is
- * followed. NOT_FOUND, DENIED, BAD_REQUEST, BUSY, INTERNAL. */
-enum px_status file_open(struct file_opener *opener, int root, const char *path, int *ret_fd);
+ * followed, nor is any if they are not wanted. NOT_FOUND, DENIED, BAD_REQUEST, BUSY, INTERNAL. */
+enum px_status file_open(struct file_opener *opener, int root, const char *path, bool without_links,
+                         int *ret_fd);
 
 #endif

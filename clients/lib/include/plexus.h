@@ -430,8 +430,10 @@ struct px_file_reply {
     uint32_t n_fields;             /**< how many; 0..64 */
     const char *index; /**< file to send for a path that is empty or ends in '/'; NULL: 404 */
 };
-/** Answers with a file: 200 and its bytes; 301 to the same path with '/' if it is a directory; 404
- * if it is missing or not readable; 503 if too many are open. Errors as px_request_reply. */
+/** Answers with a file: 200 and its bytes, or what the client's conditions and ranges ask for (304,
+ * 412, 206, 416; see plexus/files.h), unless `fields` has an ETag, Last-Modified, Accept-Ranges or
+ * Content-Range of yours; 301 to the same path with '/' if it is a directory; 404 if it is missing
+ * or not readable; 503 if too many are open. Errors as px_request_reply. */
 enum px_err px_request_reply_file(struct px_request request, const struct px_file_reply *reply);
 
 /** What became of bytes given away to be sent. */
@@ -514,6 +516,7 @@ enum px_err px_stream_reset(struct px_stream stream);
 #endif
 
 #include <plexus/events.h>
+#include <plexus/files.h>
 #include <plexus/rules.h>
 
 #endif
