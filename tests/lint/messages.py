@@ -11,7 +11,7 @@ from table import MESSAGE_CALLS, MESSAGE_FOLDERS, MESSAGE_LISTS
 GUIDE = "docs/guide.md"
 SECTION = "## Troubleshooting"
 TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"((?:[^"\\\n]|\\.)*)"|\'(?:[^\'\\]|\\.)+\'|(\w+)|(\S)', re.DOTALL)
-HOLE = re.compile(r"%[-+ #0-9.*]*(?:hh|h|ll|l|z|j|t)?[a-zA-Z%]")
+HOLE = re.compile(r"%[-+ #0-9.*]*(?:(?:hh|h|ll|l|z|j|t)?[a-zA-Z%]|$)")
 FEWEST_WORDS = 2  # shorter pieces of a message say nothing of their own
 
 
@@ -32,7 +32,7 @@ def tokens_of(source):
             elif len(found) > 1 and found[-1][0] == "word" and found[-2][0] == "text" and found[-1][1].isupper():
                 found[-2:] = [("text", found[-2][1] + "%d" + literal)]
             elif len(found) > 1 and found[-1][0] == "word" and found[-2][0] == "text" and found[-1][1][:3] == "PRI":
-                found[-2:] = [("text", found[-2][1] + literal)]
+                found[-2:] = [("text", found[-2][1] + "d" + literal)]
             else:
                 found.append(("text", literal))
         elif word is not None:
