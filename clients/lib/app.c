@@ -147,6 +147,7 @@ static const char *const app_counters[N_COUNTERS] = {
     [COUNT_ANSWER_LATE] = "answer_late",
     [COUNT_AUTH_WRONG] = "auth_wrong",
     [COUNT_AUTH_BUSY] = "auth_busy",
+    [COUNT_FORM_REFUSED] = "form_refused",
 };
 
 const struct px_service px_app_service = {

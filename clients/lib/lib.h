@@ -16,7 +16,9 @@
  *     auth_thread.c the thread that verifies     events.c      server-sent events
  *     files*.c      directories as parts of a site (files_impl.h)
  *     topic.c       one event for many           event_text.c  their encoding (pure)
- *     stream.c      streams
+ *     stream.c      streams                      form.c        forms, as they come
+ *     form_head.c, form_urlencoded.c, form_multipart.c         reading them (pure)
+ *     form_collect.c                             whole forms
  */
 #ifndef LIB_H
 #define LIB_H
@@ -136,6 +138,7 @@ enum app_counter {
     COUNT_ANSWER_LATE,
     COUNT_AUTH_WRONG,
     COUNT_AUTH_BUSY,
+    COUNT_FORM_REFUSED,
     N_COUNTERS
 };
 
@@ -150,6 +153,8 @@ struct app {
     struct px_pool calls;         /* of struct call */
     struct px_pool asides;        /* of struct aside */
     struct px_pool event_streams; /* of struct event_stream */
+    struct px_pool forms;         /* of struct form */
+    struct px_pool form_wholes;   /* of struct form_whole */
     struct px_pool nobody;        /* one element: who answers requests that got none of their own */
     void *refuser;                /* that element */
 };
@@ -326,6 +331,10 @@ void aside_log_busy(struct app *app, const struct px_msg *msg);
 /* ---- events.c, topic.c ---- */
 void event_streams_stop(struct app *app);
 size_t event_stream_size(void);
+
+/* ---- form.c, form_collect.c ---- */
+size_t form_size(void);
+size_t form_whole_size(void);
 
 /* ---- stream.c ---- */
 void stream_on_accepted(void *state, const struct px_msg *msg);

@@ -140,6 +140,8 @@ enum px_err system_app_start(struct px_system *system)
     PX_TRY(px_pool_init(&app->calls, env, sizeof(struct call), system->calls_max, 1));
     PX_TRY(px_pool_init(&app->asides, env, aside_size(), system->requests_max, 0));
     PX_TRY(px_pool_init(&app->event_streams, env, event_stream_size(), system->requests_max, 0));
+    PX_TRY(px_pool_init(&app->forms, env, form_size(), system->requests_max, 0));
+    PX_TRY(px_pool_init(&app->form_wholes, env, form_whole_size(), system->requests_max, 0));
     PX_TRY(px_pool_init(&app->nobody, env, sizeof(void *), 1, 0));
     app->refuser = px_pool_get(&app->nobody);
     if (app->refuser == NULL) {

@@ -15,8 +15,8 @@ from common import PATIENCE_S, SOURCE, Server, main, need, program, run, until
 
 need("curl")
 FOLDER = "clients/examples/example_"
-HELLO, EMBED, UPLOAD, ECHO, EVENTS = (program(FOLDER + name) for name in (
-    "hello", "embed_poll", "upload", "unix_echo", "events"))
+HELLO, EMBED, UPLOAD, ECHO, EVENTS, FORM = (program(FOLDER + name) for name in (
+    "hello", "embed_poll", "upload", "unix_echo", "events", "form_upload"))
 JSON_API, LOG_SINK, MANY, REDIRECTS, TWO = (program(FOLDER + name) for name in (
     "json_api", "log_sink", "many_routes", "redirects", "two_systems"))
 LINES_A_PAGE = 66
@@ -60,6 +60,25 @@ class Examples(unittest.TestCase):
                                  server.url + "/..%2Fescape")[1], b"400")
             server.stop()
         self.assertIn("complete", "".join(server.lines) + "complete")
+
+    def test_form_upload_stores_the_files_of_a_form(self):
+        data = os.urandom(5 << 20) + b"\r\n--\r\n"
+        with tempfile.TemporaryDirectory() as top:
+            os.mkdir(top + "/in")
+            server = self.start(os.path.abspath(FORM), "127.0.0.1:0", prepare=lambda: os.chdir(top + "/in"))
+            self.assertIn(b"<progress", run("curl", "-s", server.url + "/")[1])
+            with open(top + "/from", "wb") as f:
+                f.write(data)
+            self.assertEqual(run("curl", "-s", "-F", "file=@%s/from;filename=a \"b\".bin" % top,
+                                 "-F", "file=@%s/from;filename=../c" % top, server.url + "/")[1], b"Stored.\n")
+            for name in ('a "b".bin', "c"):
+                with open(os.path.join(top, "in", name), "rb") as f:
+                    self.assertEqual(hashlib.sha256(f.read()).digest(), hashlib.sha256(data).digest())
+            for form, status in ((["-F", "file=@%s/from;filename=c" % top], 403), (["-d", "file=x"], 403),
+                                 (["-F", "file=@%s/from;filename=.." % top], 403),
+                                 (["-d", "x", "-H", "Content-Type: text/plain"], 415)):
+                self.assertEqual(self.get(server.url + "/", *form)[0], status)
+            self.assertEqual(sorted(os.listdir(top + "/in")), ['a "b".bin', "c"])
 
     def test_unix_echo_gives_everything_back_in_order(self):
         data = os.urandom(3 << 20)

@@ -517,6 +517,7 @@ enum px_err px_stream_reset(struct px_stream stream);
 
 #include <plexus/events.h>
 #include <plexus/files.h>
+#include <plexus/form.h>
 #include <plexus/rules.h>
 
 #endif
