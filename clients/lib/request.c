@@ -49,15 +49,27 @@ void request_later(struct request *r, enum later_what what)
     px_want_flush(r->app->env, &r->later.want);
 }
 
-void request_tell(struct request *r, uint16_t method, void *take_body)
+static inline void tell_now(struct request *r, uint16_t method, void *take_body)
 {
     bool first = !r->announced;
     r->announced = true;
-    if (r->aside != NULL) {
-        aside_told(r, method, take_body);
-    }
     if (!px_send(r->app->env, r->engine, method, take_body, r->requester) && first) {
         request_later(r, LATER_END); /* the engine has no handle to say Ended to */
+    }
+}
+
+static LIB_APART void tell_seen(struct request *r, uint16_t method, void *take_body)
+{
+    aside_told(r, method, take_body);
+    tell_now(r, method, take_body);
+}
+
+void request_tell(struct request *r, uint16_t method, void *take_body)
+{
+    if (r->aside != NULL) {
+        tell_seen(r, method, take_body);
+    } else {
+        tell_now(r, method, take_body);
     }
 }
 
@@ -99,7 +111,9 @@ static void request_end(struct request *r, enum px_status status)
     px_chain_clear(&r->file);
     px_buf_put(r->path_buf);
     px_buf_put(r->fields_buf);
-    routes_put(r->held_routes);
+    if (r->held_routes != NULL) {
+        routes_put(r->held_routes);
+    }
     px_pool_put(&app->requests, r);
     app_check_drained(app);
 }
@@ -278,13 +292,16 @@ static void request_begun(struct request *r)
         m->responder = r->self;
         request_tell(r, REQUESTER_CREDIT, m);
     }
-    if (r->state == ANSWERED) {
-        r->msg = NULL;
-    } else {
+    if (r->state != ANSWERED) {
         r->msg = px_msg_hold(r->msg);
         r->held = true;
+    } else {
+        r->msg = NULL;
+        if (r->events == NULL && r->aside == NULL) {
+            return; /* over but for Ended: nothing of its route is needed any more */
+        }
     }
-    if (r->match.route != NULL && (r->held || r->events != NULL || r->aside != NULL)) {
+    if (r->match.route != NULL) {
         r->held_routes = routes_hold(r->match.route->owner);
     }
 }
