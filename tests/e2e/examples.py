@@ -19,7 +19,9 @@ HELLO, EMBED, UPLOAD, ECHO, EVENTS, FORM = (program(FOLDER + name) for name in (
     "hello", "embed_poll", "upload", "unix_echo", "events", "form_upload"))
 JSON_API, LOG_SINK, MANY, REDIRECTS, TWO = (program(FOLDER + name) for name in (
     "json_api", "log_sink", "many_routes", "redirects", "two_systems"))
+BASIC_AUTH, DOWNLOAD, STATIC = (program(FOLDER + name) for name in ("basic_auth", "download", "static_site"))
 LINES_A_PAGE = 66
+HASH = "$5$rounds=1000$a.9qL4gP4QFprFKL$I9o6evVWrKCo/.pQIB2b0ApvwULdNawANpcdFL9.IV2"  # of "secret", by crypt(3)
 
 
 class Examples(unittest.TestCase):
@@ -180,6 +182,56 @@ class Examples(unittest.TestCase):
         self.assertEqual(self.get(server.url + "/")[0], 200)
         self.assertEqual(self.get(server.url + "/")[0], 200)
         until(lambda: b"asked 2 times" in self.get(second + "/")[1], "the news of two requests")
+
+    def site(self, **files):
+        """A folder with these files."""
+        top = tempfile.TemporaryDirectory()
+        self.addCleanup(top.cleanup)
+        for name, data in files.items():
+            with open(os.path.join(top.name, name.replace("_", ".")), "wb") as f:
+                f.write(data)
+        return top.name
+
+    def test_static_site_serves_a_folder(self):
+        top = self.site(index_html=b"<h1>Home</h1>\n", a_txt=b"plain\n", a_txt_gz=b"packed")
+        server = self.start(STATIC, "127.0.0.1:0", top)
+        self.assertEqual(self.get(server.url + "/"), (200, b"<h1>Home</h1>\n"))
+        _, out, _ = run("curl", "-si", server.url + "/a.txt")
+        for field in (b"content-type: text/plain", b"cache-control: max-age=60\r\n", b"\r\netag: \""):
+            self.assertIn(field, out)
+        etag = re.search(rb"etag: (\S+)", out).group(1).decode()
+        self.assertEqual(self.get(server.url + "/a.txt", "-H", "If-None-Match: " + etag), (304, b""))
+        self.assertEqual(self.get(server.url + "/a.txt", "-H", "Accept-Encoding: gzip"), (200, b"packed"))
+        self.assertIn(b"does not exist", self.get(server.url + "/none")[1])
+        self.assertEqual(run(STATIC, "127.0.0.1:0", top + "/none")[0], 1)
+
+    def test_download_is_resumed_where_it_broke_off(self):
+        data = os.urandom(3 << 20)
+        server = self.start(DOWNLOAD, "127.0.0.1:0", self.site(big_iso=data))
+        with tempfile.TemporaryDirectory() as top:
+            part = os.path.join(top, "part")
+            with open(part, "wb") as f:
+                f.write(data[:1 << 20])
+            self.assertEqual(run("curl", "-sf", "-C", "-", "-o", part, server.url + "/get/big.iso")[0], 0)
+            with open(part, "rb") as f:
+                self.assertEqual(hashlib.sha256(f.read()).digest(), hashlib.sha256(data).digest())
+        self.assertEqual(server.process.stdout.readline(), "bytes=1048576- of big.iso\n")
+        _, out, _ = run("curl", "-sI", server.url + "/get/big.iso")
+        self.assertIn(b"content-disposition: attachment\r\n", out)
+        self.assertEqual(self.get(server.url + "/get/big.iso", "-r", "10-19"), (206, data[10:20]))
+
+    def test_basic_auth_lets_in_who_knows_the_password(self):
+        users = self.site(users=("ann:%s\n" % HASH).encode()) + "/users"
+        server = self.start(BASIC_AUTH, "127.0.0.1:0", users)
+        self.assertEqual(self.get(server.url + "/")[0], 200)
+        self.assertEqual(self.get(server.url + "/private", "-u", "ann:secret"), (200, b"Hello, ann.\n"))
+        for options in ([], ["-u", "ann:wrong"], ["-u", "bob:secret"]):
+            self.assertEqual(self.get(server.url + "/private", *options)[0], 401, options)
+        with open(users, "w", encoding="utf-8") as f:
+            f.write("ann:readable\n")
+        code, _, err = run(BASIC_AUTH, "127.0.0.1:0", users)
+        self.assertEqual(code, 1)
+        self.assertIn("line 1", err)
 
     def test_every_example_fits_on_a_page(self):
         folder = os.path.join(SOURCE, "clients", "examples")
