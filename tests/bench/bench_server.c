@@ -21,6 +21,7 @@ struct bench {
     struct px_system *system;
     struct px_server *server;
     struct px_ready *hello;
+    struct px_files *files;
     uint64_t requests;
 };
 
@@ -49,10 +50,8 @@ static void on_hello(struct px_request request, void *arg)
 static void on_file(struct px_request request, void *arg)
 {
     struct bench *bench = arg;
-    struct px_file_reply reply = {.path = px_request_param(request, "path"),
-                                  .content_type = "application/octet-stream"};
     bench->requests++;
-    px_request_reply_file(request, &reply);
+    px_files_serve(request, bench->files);
 }
 
 /* ---- signals ---- */
@@ -99,9 +98,10 @@ static enum px_err assemble(struct bench *bench, const char *port, const char *r
 {
     char address[32];
     struct px_reply hello = {.content_type = "text/plain", .body = "Hello, World!", .body_len = 13};
-    struct px_system_config config = {.file_roots = &root, .n_file_roots = 1};
-    PX_TRY(px_system_new(&config, &bench->system));
+    struct px_files_config files = {.directory = root, .precompressed = true};
+    PX_TRY(px_system_new(NULL, &bench->system));
     PX_TRY(px_server_new(bench->system, &limits, &bench->server));
+    PX_TRY(px_files_new(bench->system, &files, &bench->files));
     PX_TRY(px_server_route(bench->server, "GET", "/", on_hello, bench));
     PX_TRY(px_server_route(bench->server, "GET", "/f/*path", on_file, bench));
     PX_TRY(signals_watch(bench));

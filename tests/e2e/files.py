@@ -96,6 +96,7 @@ class Files(unittest.TestCase):
         status, headers, _, _ = self.ask(b"/sub")
         self.assertEqual(status, 301)
         self.assertEqual(headers["location"], "./sub/")
+        self.assertEqual(self.ask(b"/sub?a=b&c")[1]["location"], "./sub/?a=b&c")
         code, out, _ = run("curl", "-sSfL", self.server.url + "/sub")
         self.assertEqual((code, out), (0, self.contents["sub/index.html"]))
 

@@ -14,6 +14,7 @@
 #include "file.pb-c.h"
 #include "file_contract.h"
 #include "file_open.h"
+#include "posix_promise.h"
 
 enum { OPEN_MAX = 8, KEEP_MS = 1000, HOLDS_MAX = 64, READ_MAX = 262144 };
 
@@ -141,6 +142,13 @@ static inline enum px_status read_range(uint64_t off, uint32_t len)
     File__ReadRange *m = px_msg_new(env(), &file__read_range__descriptor);
     ck_assert(px_msg_attach(m, slices[0].buf, off, len));
     return answer(FILE_READ, m);
+}
+
+static inline const struct px_slice *payload_of(const struct px_msg *msg)
+{
+    const struct px_slice *slices = NULL;
+    ck_assert_uint_gt(px_msg_payload(msg, &slices), 0);
+    return slices;
 }
 
 static inline void release_all(void)

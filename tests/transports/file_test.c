@@ -139,9 +139,56 @@ START_TEST(a_file_that_got_shorter_is_truncated)
     char path[128];
     ck_assert_int_eq(open_file("page"), PX_OK);
     ck_assert_int_eq(truncate(in_dir("root/page", path), 500), 0);
-    ck_assert_int_eq(read_range(0, 500), PX_OK);
+    ck_assert_int_eq(read_range(0, 500), PX_TRUNCATED); /* also what is still there */
     ck_assert_int_eq(read_range(0, 501), PX_TRUNCATED);
     ck_assert_int_eq(read_range(600, 1), PX_TRUNCATED);
+}
+END_TEST
+
+START_TEST(a_file_that_was_written_over_is_truncated)
+{
+    char path[128];
+    struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    ck_assert_int_eq(open_file("page"), PX_OK);
+    ck_assert_int_eq(read_range(0, 500), PX_OK);
+    ck_assert_int_eq(utimensat(AT_FDCWD, in_dir("root/page", path), times, 0), 0);
+    ck_assert_int_eq(read_range(0, 500), PX_TRUNCATED);
+    ck_assert_int_eq(open_file("page"), PX_OK); /* who asks now is told how it is now */
+    ck_assert_int_eq(read_range(0, 500), PX_OK);
+}
+END_TEST
+
+START_TEST(a_file_that_grew_or_was_replaced_is_what_it_was)
+{
+    char path[128], other[128];
+    ck_assert_int_eq(open_file("page"), PX_OK);
+    ck_assert_int_eq(truncate(in_dir("root/page", path), 1001), 0);
+    ck_assert_int_eq(read_range(0, 1000), PX_OK);
+    ck_assert_int_eq(open_file("page"), PX_OK);
+    make_file("root/other", 5);
+    ck_assert_int_eq(rename(in_dir("root/other", other), path), 0);
+    ck_assert_int_eq(read_range(0, 1001), PX_OK);
+    ck_assert_int_eq(open_file("page"), PX_OK);
+    ck_assert_uint_eq(rig.length, 5);
+}
+END_TEST
+
+START_TEST(what_was_said_of_a_file_ends_with_it)
+{
+    char path[128];
+    struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    ck_assert_int_eq(open_file("page"), PX_OK);
+    int fd = px_buf_fd(payload_of(rig.held[0])->buf);
+    ck_assert_int_eq(utimensat(AT_FDCWD, in_dir("root/page", path), times, 0), 0);
+    ck_assert(posix_promise_is_broken(rig.os, fd));
+    release_all();
+    pass_ms(KEEP_MS);
+    pass_ms(1000); /* closed */
+    ck_assert_int_eq(open(path, O_RDONLY), fd);
+    ck_assert(!posix_promise_is_broken(rig.os, fd)); /* it is somebody else's by now */
+    ck_assert(!posix_promise_is_broken(rig.os, 1000000));
+    ck_assert(!posix_promise_is_broken(NULL, fd));
+    close(fd);
 }
 END_TEST
 
@@ -233,14 +280,25 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        a_file_is_answered_with_its_range,       an_empty_file_has_no_range,
-        a_directory_says_that_it_is_one,         what_is_not_there_is_not_found,
-        nothing_leads_out_of_the_root,           links_that_stay_inside_are_followed,
-        what_is_not_a_path_is_refused,           directories_and_refusals_leave_nothing_open,
-        killing_the_service_closes_its_roots,    a_range_is_read_into_memory,
-        at_most_262144_bytes_are_read_at_once,   a_file_that_got_shorter_is_truncated,
-        reading_what_is_no_range_is_refused,     the_old_way_opens_the_same_files,
-        the_old_way_follows_no_link_and_no_dots, a_root_must_be_an_absolute_directory,
+        a_file_is_answered_with_its_range,
+        an_empty_file_has_no_range,
+        a_directory_says_that_it_is_one,
+        what_is_not_there_is_not_found,
+        nothing_leads_out_of_the_root,
+        links_that_stay_inside_are_followed,
+        what_is_not_a_path_is_refused,
+        directories_and_refusals_leave_nothing_open,
+        killing_the_service_closes_its_roots,
+        a_range_is_read_into_memory,
+        at_most_262144_bytes_are_read_at_once,
+        a_file_that_got_shorter_is_truncated,
+        reading_what_is_no_range_is_refused,
+        a_file_that_was_written_over_is_truncated,
+        a_file_that_grew_or_was_replaced_is_what_it_was,
+        what_was_said_of_a_file_ends_with_it,
+        the_old_way_opens_the_same_files,
+        the_old_way_follows_no_link_and_no_dots,
+        a_root_must_be_an_absolute_directory,
     };
     return rig_run("file", tests, sizeof tests / sizeof *tests);
 }

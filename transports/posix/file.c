@@ -115,13 +115,16 @@ static enum px_status read_range(int fd, uint64_t off, uint32_t len, uint8_t *to
     return PX_OK;
 }
 
-static enum px_status read_payload(const struct px_msg *msg, uint8_t *to)
+static enum px_status read_payload(const struct file *f, const struct px_msg *msg, uint8_t *to)
 {
     const struct px_slice *slices = NULL;
     uint32_t n = px_msg_payload(msg, &slices);
     for (uint32_t i = 0; i < n; i++) {
         if ((slices[i].flags & PX_SLICE_FILE) == 0) {
             return PX_BAD_REQUEST;
+        }
+        if (posix_promise_is_broken(f->cache.os, px_buf_fd(slices[i].buf))) {
+            return PX_TRUNCATED;
         }
         enum px_status status =
             read_range(px_buf_fd(slices[i].buf), slices[i].off, slices[i].len, to);
@@ -142,7 +145,7 @@ static void on_read(void *state, const struct px_msg *msg)
         return;
     }
     struct px_buf *buf = px_buf_new(f->env, (size_t)len);
-    enum px_status status = buf == NULL ? PX_NO_MEMORY : read_payload(msg, px_buf_data(buf));
+    enum px_status status = buf == NULL ? PX_NO_MEMORY : read_payload(f, msg, px_buf_data(buf));
     if (status != PX_OK) {
         px_count(f->env, FILE_N_TRUNCATED, status == PX_TRUNCATED);
         px_buf_put(buf);
@@ -172,7 +175,7 @@ static void attach_range(void *body, struct px_buf *buf, uint64_t len)
 /* All of a small file; what is kept in memory is not read again. */
 static enum px_status attach_bytes(struct file *f, void *body, struct open_file *o)
 {
-    uint32_t len = (uint32_t)o->stamp.length;
+    uint32_t len = (uint32_t)o->stamp.promise.length;
     if (o->bytes != NULL) {
         px_msg_attach(body, o->bytes, 0, len);
         return PX_OK;
@@ -196,9 +199,9 @@ static enum px_status answer_open(struct file *f, const struct px_msg *msg,
 {
     const File__OpenFile *ask = msg->body;
     File__OpenedFile *m = px_msg_new(f->env, &file__opened_file__descriptor);
-    m->length = found->directory ? 0 : found->stamp.length;
-    m->modified_ns = found->stamp.modified_ns;
-    m->inode = found->stamp.inode;
+    m->length = found->directory ? 0 : found->stamp.promise.length;
+    m->modified_ns = found->stamp.promise.modified_ns;
+    m->inode = found->stamp.promise.inode;
     m->directory = found->directory;
     m->suffix = suffix;
     enum px_status status = PX_OK;

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "posix_loop.h"
+
 enum { NS_PER_S = 1000000000, NS_PER_US = 1000 };
 
 enum px_err file_cache_init(struct file_cache *cache, struct px_env *env, uint32_t open_max,
@@ -17,6 +19,7 @@ enum px_err file_cache_init(struct file_cache *cache, struct px_env *env, uint32
         n_buckets *= 2;
     }
     cache->env = env;
+    cache->os = posix_of(env);
     cache->open_max = open_max;
     cache->keep_us = keep_us;
     cache->memory_max = memory_max;
@@ -33,18 +36,19 @@ enum px_err file_cache_init(struct file_cache *cache, struct px_env *env, uint32
 struct file_stamp file_stamp_of(const struct stat *st)
 {
     return (struct file_stamp){
-        .device = st->st_dev,
-        .inode = st->st_ino,
-        .length = (uint64_t)st->st_size,
-        .modified_ns = (int64_t)st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec,
+        .promise = {.device = st->st_dev,
+                    .inode = st->st_ino,
+                    .length = (uint64_t)st->st_size,
+                    .modified_ns = (int64_t)st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec},
         .changed_ns = (int64_t)st->st_ctim.tv_sec * NS_PER_S + st->st_ctim.tv_nsec,
     };
 }
 
 static bool stamp_equal(const struct file_stamp *a, const struct file_stamp *b)
 {
-    return a->device == b->device && a->inode == b->inode && a->length == b->length &&
-           a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns;
+    const struct posix_promise *p = &a->promise, *q = &b->promise;
+    return p->device == q->device && p->inode == q->inode && p->length == q->length &&
+           p->modified_ns == q->modified_ns && a->changed_ns == b->changed_ns;
 }
 
 /* ---- the line ---- */
@@ -165,6 +169,7 @@ static void close_file(struct file_cache *cache, struct open_file *o)
 {
     unname(cache, o);
     line_leave(cache, o);
+    posix_promise_drop(cache->os, px_buf_fd(o->buf));
     px_buf_put(o->buf);
     px_pool_put(&cache->files, o);
     cache->n_open--;
@@ -223,6 +228,7 @@ struct open_file *file_cache_add(struct file_cache *cache, const struct file_pla
     }
     o->buf = buf;
     o->stamp = file_stamp_of(st);
+    posix_promise_note(cache->os, take_fd, &o->stamp.promise);
     name(cache, o, place);
     line_join(cache, o);
     cache->n_open++;
@@ -235,8 +241,8 @@ struct open_file *file_cache_add(struct file_cache *cache, const struct file_pla
 void file_cache_keep_bytes(struct file_cache *cache, struct open_file *o, struct px_buf *take_bytes)
 {
     int64_t now_ns = px_wall_us(cache->env) * NS_PER_US;
-    int64_t last_ns =
-        o->stamp.changed_ns > o->stamp.modified_ns ? o->stamp.changed_ns : o->stamp.modified_ns;
+    int64_t modified_ns = o->stamp.promise.modified_ns;
+    int64_t last_ns = o->stamp.changed_ns > modified_ns ? o->stamp.changed_ns : modified_ns;
     if (o->named && now_ns - last_ns > FILE_CACHE_SETTLED_NS &&
         px_buf_cap(take_bytes) <= cache->memory_max - cache->memory) {
         o->bytes = take_bytes;

@@ -13,6 +13,8 @@
 #include <px/service.h>
 #include <sys/stat.h>
 
+#include "posix_promise.h"
+
 enum {
     FILE_CACHE_PATH_MAX = 192,          /* bytes; files of longer paths are opened each time */
     FILE_CACHE_SWEEP_US = 1000000,      /* how often old entries are looked for */
@@ -21,8 +23,8 @@ enum {
 
 /* What makes a file the one it was. */
 struct file_stamp {
-    uint64_t device, inode, length;
-    int64_t modified_ns, changed_ns;
+    struct posix_promise promise; /* device, inode, length, last modification */
+    int64_t changed_ns;
 };
 
 struct open_file {
@@ -39,6 +41,7 @@ struct open_file {
 
 struct file_cache {
     struct px_env *env;
+    struct px_posix *os;  /* NULL: another world */
     struct px_pool files; /* of struct open_file */
     struct open_file *newest, *oldest;
     struct open_file **buckets;

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "posix_promise.h"
 #include "stream.pb-c.h"
 
 /* What was tried, and what became of it. */
@@ -44,7 +45,8 @@ static bool is_file(const struct px_slice *slice)
 
 /* Reads a short range, so that a small file costs no system call of its own on the socket. False:
  * it does not fit any more, or is truncated. */
-static bool gather_range(struct gather *g, const struct px_slice *slice, uint8_t **ret_ptr)
+static bool gather_range(const struct net *net, struct gather *g, const struct px_slice *slice,
+                         uint8_t **ret_ptr)
 {
     if (slice->len > sizeof g->scratch - g->scratch_used) {
         g->range_follows = true;
@@ -52,7 +54,8 @@ static bool gather_range(struct gather *g, const struct px_slice *slice, uint8_t
     }
     uint8_t *to = g->scratch + g->scratch_used;
     ssize_t n = pread(px_buf_fd(slice->buf), to, slice->len, (off_t)slice->off);
-    if (n < 0 || (size_t)n != slice->len) {
+    if (n < 0 || (size_t)n != slice->len ||
+        posix_promise_is_broken(net->os, px_buf_fd(slice->buf))) {
         g->truncated = true;
         return false;
     }
@@ -61,7 +64,7 @@ static bool gather_range(struct gather *g, const struct px_slice *slice, uint8_t
     return true;
 }
 
-static void gather(struct gather *g, const struct px_chain *chain)
+static void gather(const struct net *net, struct gather *g, const struct px_chain *chain)
 {
     g->n = 0;
     g->len = 0;
@@ -73,7 +76,7 @@ static void gather(struct gather *g, const struct px_chain *chain)
         uint8_t *ptr = NULL;
         if (!is_file(p)) {
             ptr = p->ptr;
-        } else if (!gather_range(g, p, &ptr)) {
+        } else if (!gather_range(net, g, p, &ptr)) {
             return;
         }
         g->iov[g->n++] = (struct iovec){.iov_base = ptr, .iov_len = p->len};
@@ -81,10 +84,10 @@ static void gather(struct gather *g, const struct px_chain *chain)
     }
 }
 
-static struct attempt send_memory(int fd, const struct px_chain *chain)
+static struct attempt send_memory(const struct net *net, int fd, const struct px_chain *chain)
 {
     struct gather g;
-    gather(&g, chain);
+    gather(net, &g, chain);
     if (g.n == 0 || g.truncated) {
         return (struct attempt){.truncated = true};
     }
@@ -123,20 +126,26 @@ static ssize_t sendfile_quietly(int fd, int file, off_t off, size_t len)
     return n;
 }
 
-static struct attempt send_range(int fd, const struct px_slice *slice)
+/* What was said of the file is looked at each time: the last bytes of one that was written over are
+ * not sent, so that its receiver notices. */
+static struct attempt send_range(const struct net *net, int fd, const struct px_slice *slice)
 {
+    if (posix_promise_is_broken(net->os, px_buf_fd(slice->buf))) {
+        return (struct attempt){.truncated = true};
+    }
     size_t len = slice->len < NET_RANGE_A_TURN ? slice->len : NET_RANGE_A_TURN;
     ssize_t n = sendfile_quietly(fd, px_buf_fd(slice->buf), (off_t)slice->off, len);
     return (struct attempt){.wanted = len, .sent = n, .truncated = n == 0};
 }
 
-static struct attempt send_front(int fd, const struct px_chain *chain)
+static struct attempt send_front(const struct net *net, int fd, const struct px_chain *chain)
 {
     const struct px_slice *first = px_chain_first(chain);
     if (is_file(first)) {
-        return first->len > NET_RANGE_SMALL ? send_range(fd, first) : send_memory(fd, chain);
+        return first->len > NET_RANGE_SMALL ? send_range(net, fd, first)
+                                            : send_memory(net, fd, chain);
     }
-    return px_chain_next(first) == NULL ? send_piece(fd, first) : send_memory(fd, chain);
+    return px_chain_next(first) == NULL ? send_piece(fd, first) : send_memory(net, fd, chain);
 }
 
 /* ---- a stream ---- */
@@ -188,7 +197,7 @@ static void send_succeeded(struct net *net, struct stream *s, uint64_t len)
 /* One attempt. True: all that was tried is sent. */
 static bool stream_send(struct net *net, struct stream *s)
 {
-    struct attempt a = send_front(s->source.fd, &s->out);
+    struct attempt a = send_front(net, s->source.fd, &s->out);
     if (a.truncated) {
         px_count(net->env, NET_N_TRUNCATED, 1);
         stream_end(net, s, PX_TRUNCATED);

@@ -3,6 +3,7 @@
 #define PX_POSIX_IMPL_H
 
 #include "posix_loop.h"
+#include "posix_promise.h"
 
 enum {
     ENTROPY_CAP = 256,                 /* bytes fetched at once */
@@ -30,6 +31,8 @@ struct px_posix {
     int free_place;
     struct place *places;
     uint32_t n_places, places_cap;
+    struct posix_promise *promises; /* by descriptor; of no length: none */
+    uint32_t promises_cap;
     uint32_t n_events; /* seen by wait, not yet taken; the first `n_held` were held back before */
     uint32_t n_held;
     uint32_t taken; /* bytes, in this turn */

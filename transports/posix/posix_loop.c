@@ -378,6 +378,7 @@ void px_posix_free(struct px_posix *take_os)
     }
     posix_forget_entropy(take_os);
     free(take_os->places);
+    free(take_os->promises);
     free(take_os);
 }
 

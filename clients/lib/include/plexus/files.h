@@ -12,7 +12,8 @@
  * for .well-known in the first place (RFC 8615).
  *
  * Small files (up to 16384 bytes) go out with their head in one write, larger ones by sendfile. A
- * file that gets shorter while it is sent ends that response by closing the connection.
+ * file that gets shorter or is written over while it is sent ends that response: the connection is
+ * reset before the last bytes. One that grows, or is replaced by renaming, is sent as it was.
  */
 #ifndef PLEXUS_FILES_H
 #define PLEXUS_FILES_H
