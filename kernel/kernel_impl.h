@@ -9,7 +9,7 @@
 #define PX_KERNEL_IMPL_H
 
 /* What is rare stays out of line, so that what every message goes through saves no registers. */
-#define PX_APART __attribute__((noinline))
+#define PX_APART __attribute__((noinline, cold))
 
 #include <px/assert.h>
 #include <px/kernel.h>

@@ -6,7 +6,7 @@
 #include "plexus.h"
 
 /* What is rare stays out of line, so that what every request goes through stays short. */
-#define LIB_APART __attribute__((noinline))
+#define LIB_APART __attribute__((noinline, cold))
 
 enum {
     ROUTE_PATTERN_MAX = 1024, /* bytes */

@@ -134,7 +134,10 @@ struct h1_field {
 
 static inline void h1_section_init(struct h1_section *section, const struct h1_limits *limits)
 {
-    *section = (struct h1_section){.limits = limits, .room = limits->headers_len_max};
+    section->limits = limits; /* one by one: see px_span_set */
+    section->seen = 0;
+    section->room = limits->headers_len_max;
+    section->fields = 0;
 }
 
 /* What to say about the line at the beginning of `rest` when it is not well-formed, not complete or
@@ -160,7 +163,7 @@ static inline void h1_value_set(struct h1_field *field, const uint8_t *at, const
     /* Of what a value may hold only HT and SP are so small. */
     if (*at > ' ' && end[-1] > ' ') {
         field->plain = true;
-        field->value = px_span_of(at, (size_t)(end - at));
+        px_span_set(&field->value, px_span_of(at, (size_t)(end - at)));
     } else {
         field->plain = at == end;
         field->value = h1_space_trim(px_span_of(at, (size_t)(end - at)));

@@ -405,7 +405,7 @@ static enum px_parse host_apply(struct reader *r, struct px_span value)
     if (!usual && !authority_is_valid(value, false)) {
         return refuse(r, BAD, "malformed Host");
     }
-    r->host = value;
+    px_span_set(&r->host, value);
     r->has_host = true;
     return PX_PARSE_DONE;
 }
@@ -630,12 +630,12 @@ static enum px_parse head_judge(struct reader *r)
         return refuse(r, BAD, "no Host");
     }
     if (head->authority.len == 0) {
-        head->authority = r->host;
+        px_span_set(&head->authority, r->host);
     }
     head->keep_alive = !r->close && (head->minor > 0 || r->keep_alive);
     head->expect_continue = head->expect_continue && head->minor > 0 && head->framing != H1_NO_BODY;
     if (head->minor > 0 && r->upgrade && head->method_id == H1_GET && head->framing == H1_NO_BODY) {
-        head->upgrade = r->offered;
+        px_span_set(&head->upgrade, r->offered);
     }
     return PX_PARSE_DONE;
 }
@@ -666,9 +666,10 @@ enum px_parse h1_head_parse(struct h1_resume *resume, struct px_bytes *in,
     head_clear(ret_head);
     r.limits = limits;
     r.head = ret_head;
-    r.in = *in;
+    px_bytes_set(&r.in, in);
     r.list = px_bytes_out_of(fields->ptr, px_bytes_out_room(fields));
-    r.host = r.offered = px_span_of(NULL, 0);
+    px_span_set(&r.host, px_span_of(NULL, 0));
+    px_span_set(&r.offered, px_span_of(NULL, 0));
     r.n_nominated = 0;
     r.close = r.keep_alive = r.upgrade = r.has_host = false;
     h1_section_init(&r.section, limits);

@@ -54,6 +54,14 @@ static inline struct px_span px_span_of_str(const char *text)
     return px_span_of(text, strlen(text));
 }
 
+/* `*dst = src`, word by word. Compilers copy a struct through a vector register, and a vector read of
+ * two words that were just written one by one has to wait until both have reached the cache. */
+static inline void px_span_set(struct px_span *dst, struct px_span src)
+{
+    dst->ptr = src.ptr;
+    dst->len = src.len;
+}
+
 /* Are they the same bytes? Not in constant time: not for secrets. */
 static inline bool px_span_equal(struct px_span a, struct px_span b)
 {
@@ -95,6 +103,14 @@ static inline struct px_bytes px_bytes_of(const void *ptr, size_t len)
 {
     const uint8_t *p = (const uint8_t *)ptr;
     return (struct px_bytes){.ptr = p, .end = len == 0 ? p : p + len, .failed = false};
+}
+
+/* `*dst = src`, word by word (px_span_set says why). */
+static inline void px_bytes_set(struct px_bytes *dst, const struct px_bytes *src)
+{
+    dst->ptr = src->ptr;
+    dst->end = src->end;
+    dst->failed = src->failed;
 }
 
 /* A reader of a span. */
