@@ -24,6 +24,7 @@ enum {
     RESERVE_ENVELOPES = 1024, /* for losses that must be told when there is no memory */
     INBOUND_BUCKETS = 256,    /* of a link's table of calls that came in */
     TIMERS_A_TURN = 4096,
+    TAKES_A_TURN = 16, /* steps in which a turn takes in what one wait has found */
 };
 
 /* ---- messages ---- */

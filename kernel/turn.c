@@ -315,12 +315,16 @@ void px_kernel_turn(struct px_kernel *kernel, uint64_t wait_us)
     k->in_turn = true;
     k->wall_known = false;
     k->count.turns++;
-    if (k->world.take != NULL) {
-        k->world.take(k->world.ctx, k->count.queued <= k->config.queue_mark);
+    for (uint32_t step = 0; step == 0 || (step < TAKES_A_TURN && takes_more(k)); step++) {
+        if (k->world.take != NULL) {
+            k->world.take(k->world.ctx, k->count.queued <= k->config.queue_mark);
+        }
+        if (step == 0) {
+            post_run(k, true);
+            sul_fire(k);
+        }
+        deliver(k, k->config.deliver_max);
     }
-    post_run(k, true);
-    sul_fire(k);
-    deliver(k, k->config.deliver_max);
     flush(k);
     k->in_turn = false;
     trace_leave(previous);

@@ -13,17 +13,18 @@ void path_split(struct px_text target, struct px_text *ret_path, struct px_text 
     *ret_query = (struct px_text){target.ptr + behind, target.len - behind};
 }
 
-bool path_is_plain(struct px_text path)
+bool path_take(struct px_text target, struct px_text *ret_path)
 {
     char before = '\0';
-    for (size_t i = 0; i < path.len; i++) {
-        char c = path.ptr[i];
-        if (c == '%' || (c == '.' && before == '/')) {
-            return false;
-        }
+    bool plain = true;
+    size_t i = 0;
+    for (; i < target.len && target.ptr[i] != '?'; i++) {
+        char c = target.ptr[i];
+        plain = plain && c != '%' && (c != '.' || before != '/');
         before = c;
     }
-    return path.len > 0 && path.ptr[0] == '/';
+    *ret_path = (struct px_text){target.ptr, i};
+    return plain && i > 0 && target.ptr[0] == '/';
 }
 
 static int hex_digit(char c)

@@ -234,7 +234,7 @@ const struct px_routes *request_routes(const struct request *r)
 static void request_begin(struct request *r, const Http__Request *head)
 {
     struct px_text method = {(const char *)head->method.data, head->method.len};
-    struct px_text target = {(const char *)head->path.data, head->path.len}, path, query;
+    struct px_text target = {(const char *)head->path.data, head->path.len}, path;
     const struct px_routes *routes = r->app->server->routes;
 
     if (target.len == 1 &&
@@ -242,12 +242,12 @@ static void request_begin(struct request *r, const Http__Request *head)
         reply_allow(r, 204, NULL);
         return;
     }
-    path_split(target, &path, &query);
+    bool plain = path_take(target, &path);
     if (target.len == 0 || target.len > UINT16_MAX) {
         reply_simple(r, target.len == 0 ? 400 : 414, "The target is empty or too long\n");
         return;
     }
-    if (!path_is_plain(path)) {
+    if (!plain) {
         path = path_prepare(r, path);
         if (path.ptr == NULL) {
             return;

@@ -92,17 +92,30 @@ static bool alias_equal(const uint8_t *text, const char *name)
     return name[i] == '\0';
 }
 
-/* memcmp for 2..24 bytes: two or three words, which may overlap each other. */
-static inline bool name_equal(const uint8_t *text, const char *name, size_t len)
+/* Are `len` bytes (2, 4 or 8) of both the same? With `fold` the case of letters in `text` does not
+ * matter: bit 5 is set in every byte, as it is in lower case and in '-'. */
+static inline bool word_equal(const uint8_t *text, const char *name, size_t len, bool fold)
+{
+    uint64_t a = 0, b = 0, bits = 0;
+    memcpy(&a, text, len);
+    memcpy(&b, name, len);
+    memcpy(&bits, "\x20\x20\x20\x20\x20\x20\x20\x20", len);
+    return (fold ? a | bits : a) == b;
+}
+
+/* A name of 2..24 bytes: two or three words, which may overlap each other. */
+static inline bool name_equal(const uint8_t *text, const char *name, size_t len, bool fold)
 {
     if (len >= 8) {
-        return memcmp(text, name, 8) == 0 && memcmp(text + len - 8, name + len - 8, 8) == 0 &&
-               (len <= 16 || memcmp(text + 8, name + 8, 8) == 0);
+        return word_equal(text, name, 8, fold) &&
+               word_equal(text + len - 8, name + len - 8, 8, fold) &&
+               (len <= 16 || word_equal(text + 8, name + 8, 8, fold));
     }
     if (len >= 4) {
-        return memcmp(text, name, 4) == 0 && memcmp(text + len - 4, name + len - 4, 4) == 0;
+        return word_equal(text, name, 4, fold) &&
+               word_equal(text + len - 4, name + len - 4, 4, fold);
     }
-    return memcmp(text, name, 2) == 0 && text[len - 1] == (uint8_t)name[len - 1];
+    return word_equal(text, name, 2, fold) && word_equal(text + len - 2, name + len - 2, 2, fold);
 }
 
 /* The kind of a name that has the length and the place of a known one, but is another. */
@@ -122,7 +135,22 @@ struct h1_field_kind h1_field_kind_of(struct px_span name)
     if (k->len != name.len) {
         return other;
     }
-    return name_equal(name.ptr, k->name, name.len) ? k->kind : kind_of_stranger(k, name.ptr);
+    return name_equal(name.ptr, k->name, name.len, false) ? k->kind : kind_of_stranger(k, name.ptr);
+}
+
+/* The same for a token in any case, `lower` being its copy in lower case: read from where it has
+ * lain for a while, because words that were just written in other pieces have to wait for the
+ * cache.
+ */
+static inline struct h1_field_kind kind_of_copied(struct px_span name, const uint8_t *lower)
+{
+    const struct h1_field_kind other = {0, H1_FIELD_OTHER, false};
+    unsigned first = name.ptr[0] | 0x20u, last = name.ptr[name.len - 1] | 0x20u;
+    const struct known *k = &known_fields[PLACE(name.len, first, last)];
+    if (k->len != name.len) {
+        return other;
+    }
+    return name_equal(name.ptr, k->name, name.len, true) ? k->kind : kind_of_stranger(k, lower);
 }
 
 /* What to say about a line whose name is followed by `byte` instead of a colon. */
@@ -378,7 +406,7 @@ uint8_t *h1_lines_write(uint8_t *at, struct px_span list, struct h1_lines *lines
             return NULL;
         }
         /* lists have no empty name */
-        struct h1_field_kind kind = h1_field_kind_of(px_span_of(at, name_len));
+        struct h1_field_kind kind = kind_of_copied(header.name, at);
         if ((kind.flags & lines->refuse) != 0) {
             return NULL;
         }

@@ -56,6 +56,7 @@ struct kt_world {
     bool reads;                             /* of the last one */
     void (*on_take)(void *ctx, bool reads); /* what happens in it */
     void *on_take_ctx;
+    bool more; /* there is something left to take */
     atomic_uint wakes;
 
     struct kt_text log;              /* all lines */

@@ -105,6 +105,11 @@ static void world_take(void *ctx, bool reads)
     }
 }
 
+static bool world_more(void *ctx)
+{
+    return ((struct kt_world *)ctx)->more;
+}
+
 static void world_wake(void *ctx)
 {
     atomic_fetch_add(&((struct kt_world *)ctx)->wakes, 1);
@@ -152,6 +157,7 @@ void kt_world_init(struct kt_world *w)
         .entropy = world_entropy,
         .wait = world_wait,
         .take = world_take,
+        .more = world_more,
         .wake = world_wake,
         .log = world_log,
         .die = world_die,

@@ -129,6 +129,37 @@ START_TEST(what_a_transport_takes_in_is_delivered_in_the_same_turn)
 }
 END_TEST
 
+/* Sends a note in each step of a turn, and sees that the last one has arrived. */
+static void take_a_step(void *ctx, bool reads)
+{
+    struct kt_actor *alice = ctx;
+    const struct kt_world *w = px_kernel_world(px_env_kernel(kt_env(alice)))->ctx;
+    (void)reads;
+    ck_assert_uint_eq(alice->heard, w->takes - 1);
+    ck_assert(kt_note(alice, alice, w->takes));
+}
+
+START_TEST(what_is_left_to_take_is_taken_in_16_steps_a_turn_each_delivered_before_the_next)
+{
+    struct kt *kt = kt_new(NULL);
+    struct kt_actor *alice = kt_add(kt, "alice");
+    kt_allow(kt, alice, PX_C_TOY, alice);
+    kt_start(kt);
+    kt->world.on_take = take_a_step;
+    kt->world.on_take_ctx = alice;
+    kt->world.more = true;
+    px_kernel_turn(kt->kernel, PX_NEVER);
+    ck_assert_uint_eq(kt->world.waits, 1);
+    ck_assert_uint_eq(kt->world.takes, 16);
+    ck_assert_uint_eq(alice->heard, 16);
+    ck_assert_uint_eq(px_kernel_next_us(kt->kernel), 0); /* and at once goes on */
+    kt->world.more = false;
+    px_kernel_turn(kt->kernel, PX_NEVER);
+    ck_assert_uint_eq(kt->world.takes, 17);
+    kt_free(kt);
+}
+END_TEST
+
 /* ---- ranks and the flush phase ---- */
 
 enum { WS, H2, TLS, NET, N_LAYERS };
@@ -440,6 +471,8 @@ int main(void)
     tcase_add_test(queue, a_full_queue_loses_and_counts_and_tells_the_receiver);
     tcase_add_test(queue, answers_are_never_lost_to_a_full_queue);
     tcase_add_test(queue, what_a_transport_takes_in_is_delivered_in_the_same_turn);
+    tcase_add_test(queue,
+                   what_is_left_to_take_is_taken_in_16_steps_a_turn_each_delivered_before_the_next);
     add_flush_tests(flush);
     tcase_add_test(stop, a_stop_asks_everyone_and_is_over_when_all_have_drained);
     tcase_add_test(stop, the_dead_need_not_drain);

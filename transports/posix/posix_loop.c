@@ -218,11 +218,8 @@ static int wait_events(struct px_posix *os, uint64_t timeout_us)
 void posix_wait(void *ctx, uint64_t timeout_us)
 {
     struct px_posix *os = ctx;
-    if (os->enough) { /* no need to ask: there is still something to take */
-        os->enough = false;
-        os->n_events = os->n_held;
-        os->n_held = 0;
-        return;
+    if (os->enough) {
+        return; /* no need to ask: there is still something to take */
     }
     int n = wait_events(os, os->n_held > 0 ? 0 : timeout_us);
     os->n_events =
@@ -281,6 +278,11 @@ void posix_take(void *ctx, bool reads)
     struct px_posix *os = ctx;
     os->reads = reads;
     os->taken = 0;
+    if (os->enough) { /* goes on where the last step stopped */
+        os->enough = false;
+        os->n_events = os->n_held;
+        os->n_held = 0;
+    }
     owners_check(os);
     if (reads) {
         take_all(os);

@@ -13,7 +13,7 @@
 
 enum {
     POSIX_EVENTS_MAX = 64,   /* sources served in one turn; the others come first in the next one */
-    POSIX_TAKE_BYTES = 4096, /* read in one turn, and the read that goes beyond */
+    POSIX_TAKE_BYTES = 1024, /* read in one step of a turn, and the read that goes beyond */
     POSIX_OWNERS_MAX = 32,   /* services with descriptors */
 };
 
@@ -52,7 +52,7 @@ PX_MUST_USE enum px_err posix_watch(struct px_posix *os, uint8_t owner, struct p
 void posix_events(struct px_posix *os, struct posix_source *source, uint8_t events);
 /* May more be taken in this turn? */
 bool posix_reads(const struct px_posix *os);
-/* Counts what was read: a turn that has taken POSIX_TAKE_BYTES leaves the other sources for the
+/* Counts what was read: a step that has taken POSIX_TAKE_BYTES leaves the other sources for the
  * next. */
 void posix_took(struct px_posix *os, uint32_t bytes);
 /* Stops watching and closes the descriptor. A source that is not watched is fine. */

@@ -54,8 +54,8 @@ static inline struct px_span px_span_of_str(const char *text)
     return px_span_of(text, strlen(text));
 }
 
-/* `*dst = src`, word by word. Compilers copy a struct through a vector register, and a vector read of
- * two words that were just written one by one has to wait until both have reached the cache. */
+/* `*dst = src`, word by word. Compilers copy a struct through a vector register, and a vector read
+ * of two words that were just written one by one has to wait until both have reached the cache. */
 static inline void px_span_set(struct px_span *dst, struct px_span src)
 {
     dst->ptr = src.ptr;

@@ -47,7 +47,9 @@ struct px_world {
     /* Turns what has happened into messages (the turn's time is known by now); `reads` false: the
      * queue is full enough, take nothing in. */
     void (*take)(void *ctx, bool reads);
-    /* Has `take` left something that no wait would tell again? Then the next turn is due now. */
+    /* Has `take` left something that no wait would tell again? Then, once what it took has been
+     * delivered, it is called again in the same turn, up to 16 times in all, or the next turn is
+     * due now. */
     bool (*more)(void *ctx);
     /* Ends a wait; from any thread. */
     void (*wake)(void *ctx);
