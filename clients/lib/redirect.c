@@ -88,13 +88,14 @@ static const char *place_path(const char *place)
     while (*at != '\0' && *at != '/' && *at != '?') {
         if (*at == '{') {
             if (strncmp(at, "{host}", 6) != 0) {
-                break; /* {/path} and {?query} begin with what ends a host */
+                break;
             }
             at += 5;
         }
         at++;
     }
-    bool ends = *at != '{' || at[1] == '/' || at[1] == '?';
+    /* {/path} begins with what ends a host; {?query} may be nothing, so only the end may follow. */
+    bool ends = *at != '{' || at[1] == '/' || strcmp(at, "{?query}") == 0;
     return at > host && ends ? at : NULL;
 }
 

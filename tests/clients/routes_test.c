@@ -299,6 +299,7 @@ START_TEST(a_redirect_puts_in_what_matched)
         {"/g/*rest", "/{rest}", "/g/%5c%5cevil.example", "", "/%5C%5Cevil.example"},
         {"/h/*rest", "/x/{rest}", "/h/%0d%0aset-cookie:%20a", "", "/x/%0D%0Aset-cookie:%20a"},
         {"/i", "https://{host}", "/i", "A.example", "https://A.example"},
+        {"/j", "https://{host}{?query}", "/j?a", "a.example", "https://a.example?a"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_int_eq(rule(cases[i].pattern, (struct px_rules){.redirect = cases[i].place}),
@@ -325,6 +326,7 @@ START_TEST(a_place_that_could_name_a_strangers_host_is_refused)
         "https://a.example{rest}",
         "https://{host}{rest}",
         "https://{host",
+        "https://{host}{?query}@a.example/",
         "HTTPS://a.example/",
         "javascript:alert(1)",
         "/{none}",

@@ -123,9 +123,9 @@ struct px_rules {
      * for: "{name}" what matched ":name" or "*name" of the pattern, "{/path}" the whole path,
      * "{?query}" the query with its "?", or nothing if there is none, "{host}" the host that was
      * asked for, without port. What is put in is percent-encoded as a path is; it never becomes
-     * part of the host: between "://" and the next "/" only text and "{host}" may stand, and a
-     * place that begins with "/" never begins with "//". The whole is at most 8192 bytes; longer:
-     * 414. */
+     * part of the host: between "://" and the next "/" only text and "{host}" may stand
+     * ("{?query}" if the place ends with it), and a place that begins with "/" never begins with
+     * "//". The whole is at most 8192 bytes; longer: 414. */
     const char *redirect;
     const struct px_header_rule *headers; /**< on responses */
     uint32_t n_headers;                   /**< how many; 0..32 */
