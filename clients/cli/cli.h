@@ -11,8 +11,8 @@
 #define CLI_EXIT_LIST(X)                                                                           \
     X(OK, 0, "done; a server: stopped by SIGTERM or SIGINT, every request was finished")           \
     X(FAILED, 1, "could not be done: the message says why (port taken, no such directory, ...)")   \
-    X(USAGE, 2, "the command line makes no sense: unknown option or command, missing value")       \
-    X(CUT, 3, "a server stopped, but requests were still unfinished after 10 seconds")
+    X(USAGE, 2, "the command line or the configuration makes no sense: the message says where")    \
+    X(CUT, 3, "a server stopped, but requests were still unfinished at the end of its drain time")
 
 enum cli_exit {
 #define X(name, number, text) CLI_EXIT_##name = number,
@@ -33,6 +33,8 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_serve;
+/* `plexus help configuration`: docs/configuration.md. */
+void cli_print_configuration(void);
 
 /* ---- options.c ---- */
 
@@ -51,6 +53,6 @@ void cli_print_command(const struct cli_command *command);
 /* ---- demo.c ---- */
 
 /* The page that explains itself, and what it invites to try. */
-enum px_err demo_add(struct px_system *system, struct px_server *server);
+enum px_err demo_add(struct px_system *system, struct px_routes *routes);
 
 #endif

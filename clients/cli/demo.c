@@ -134,11 +134,11 @@ static void on_stats(struct px_request request, void *arg)
     px_request_reply_text(request, 200, text);
 }
 
-enum px_err demo_add(struct px_system *system, struct px_server *server)
+enum px_err demo_add(struct px_system *system, struct px_routes *routes)
 {
-    PX_TRY(px_server_route(server, "GET", "/", on_page, NULL));
-    PX_TRY(px_server_route(server, "GET", "/hello/:name", on_hello, NULL));
-    PX_TRY(px_server_route(server, "POST", "/echo", on_echo, NULL));
-    PX_TRY(px_server_route(server, "GET", "/count", on_count, NULL));
-    return px_server_route(server, "GET", "/stats", on_stats, system);
+    PX_TRY(px_routes_add(routes, "GET", "/", on_page, NULL, NULL));
+    PX_TRY(px_routes_add(routes, "GET", "/hello/:name", on_hello, NULL, NULL));
+    PX_TRY(px_routes_add(routes, "POST", "/echo", on_echo, NULL, NULL));
+    PX_TRY(px_routes_add(routes, "GET", "/count", on_count, NULL, NULL));
+    return px_routes_add(routes, "GET", "/stats", on_stats, system, NULL);
 }

@@ -25,7 +25,9 @@ static void print_help(void)
     for (size_t i = 0; i < N_COMMANDS; i++) {
         printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     }
-    printf("  %-10s %s\n", "help", "explain a command: plexus help serve");
+    printf("  %-10s %s\n", "help",
+           "explain a command: plexus help serve; or every key of its configuration: "
+           "plexus help configuration");
     printf("\nOptions:\n  --version   print the version\n  --help      print this\n");
     print_exit_codes();
 }
@@ -55,6 +57,10 @@ static enum cli_exit unknown_command(const char *wrong)
 static enum cli_exit help(const char *topic)
 {
     const struct cli_command *command = topic == NULL ? NULL : command_of(topic);
+    if (topic != NULL && strcmp(topic, "configuration") == 0) {
+        cli_print_configuration();
+        return CLI_EXIT_OK;
+    }
     if (topic != NULL && command == NULL) {
         return unknown_command(topic);
     }

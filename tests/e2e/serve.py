@@ -55,13 +55,13 @@ class CommandLine(unittest.TestCase):
     def test_what_is_no_address_is_a_mistake(self):
         code, _, err = run(PLEXUS, "serve", "--listen", "localhost;8080")
         self.assertEqual(code, 2)
-        self.assertIn("not an address", err)
+        self.assertIn("--listen: listen[0].address: expected an address: ", err)
+        self.assertIn("found 'localhost;8080'", err)
 
     def test_a_root_that_is_not_there_is_named(self):
         code, _, err = run(PLEXUS, "serve", "--root", "/nonexistent", "--listen", "127.0.0.1:0")
-        self.assertEqual(code, 1)
-        self.assertIn("/nonexistent", err)
-        self.assertIn("no such directory", err)
+        self.assertEqual(code, 2)
+        self.assertIn("--root: root: /nonexistent: no such directory", err)
 
     def test_a_taken_port_is_named_with_a_remedy(self):
         with socket.socket() as holder:

@@ -12,6 +12,7 @@ GUIDE = "docs/guide.md"
 SECTION = "## Troubleshooting"
 TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"((?:[^"\\\n]|\\.)*)"|\'(?:[^\'\\]|\\.)+\'|(\w+)|(\S)', re.DOTALL)
 HOLE = re.compile(r"%[-+ #0-9.*]*(?:(?:hh|h|ll|l|z|j|t)?[a-zA-Z%]|$)")
+EXPLAIN_THEMSELVES = ("usage", "expected ")  # and what was found: the guide has them as a form
 FEWEST_WORDS = 2  # shorter pieces of a message say nothing of their own
 
 
@@ -119,7 +120,7 @@ def check(guide, sources):
     section = " ".join(guide[max(guide.find(SECTION), 0):].split())
     for path, source in sorted(sources.items()):
         for message in printed_by(source, MESSAGE_LISTS.get(path, MESSAGE_CALLS)):
-            if not message.startswith("usage"):
+            if not message.startswith(EXPLAIN_THEMSELVES):
                 problems += ["%s: %s explains nothing under: %s" % (path, GUIDE, piece)
                              for piece in pieces(message) if piece not in section]
     return len(quotes), problems
@@ -135,6 +136,8 @@ def self_test():
         ("a message in a comment", check(good + " **`no`**", source)[1], 1),
         ("one that is not explained", check(good.replace("is taken", "..."), source)[1], 1),
         ("another", check(SECTION + "\n**`x: port ... is taken`**", source)[1], 1),
+        ("a value of a configuration", check(good, {"a.c": source["a.c"] + 'void g(void)\n{\n    '
+                                                    'conf_mistake(c, n, "expected a host, found %s", x);\n}\n'})[1], 0),
         ("a log line", check(good + " **`a x why=...`**", {"a.c": source["a.c"] + '"why" "x";'.replace(" ", ";")
                                                            + ';"x"'})[1], 0),
         ("what is filled in", check(good + " **`x: port 80 is taken`**", source)[1], 0),

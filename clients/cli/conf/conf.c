@@ -99,6 +99,7 @@ struct conf *conf_new(const struct conf_key *schema)
         return NULL;
     }
     conf->root->key = &conf->top;
+    conf->root->checked = true;
     return conf;
 }
 

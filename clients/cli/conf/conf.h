@@ -142,6 +142,10 @@ void conf_place(const struct conf_node *node, char ret_place[CONF_PATH_MAX]);
 
 /* What a key takes: "a duration from 1ms to 1h (such as 10s)". */
 void conf_expected(const struct conf_key *key, char ret_text[CONF_TEXT_MAX]);
+/* Is it neither a mapping nor a list? */
+bool conf_kind_is_scalar(const struct conf_key *key);
+/* Is `text` of its kind and in its range? */
+bool conf_value_is_valid(const struct conf_key *key, const char *text, uint64_t *ret_number);
 /* The reference of a schema in Markdown: a section for each mapping. */
 void conf_reference(const struct conf_key *schema, FILE *out);
 /* The name that takes the fewest edits to reach from `wrong`. */

@@ -268,7 +268,7 @@ static void check_entries(struct conf *conf, const struct conf_key *key, struct 
 void conf_check(struct conf *conf, const struct conf_key *key, struct conf_node *node)
 {
     node->key = key;
-    if (conf_is_scalar(key)) {
+    if (conf_kind_is_scalar(key)) {
         check_scalar(conf, key, node);
         return;
     }
@@ -308,7 +308,7 @@ static void fill(struct conf *conf, struct conf_node *map, const struct conf_key
         char expected[CONF_TEXT_MAX];
         conf_expected(key, expected);
         conf_mistake(conf, map, "the key '%s' is missing; expected %s", key->name, expected);
-    } else if (is_map || (key->standard != NULL && conf_is_scalar(key))) {
+    } else if (is_map || (key->standard != NULL && conf_kind_is_scalar(key))) {
         struct conf_node *node =
             conf_node_new(conf, is_map ? CONF_MAPPING : CONF_SCALAR, "default");
         if (node != NULL) {
@@ -331,7 +331,7 @@ void conf_complete(struct conf *conf, struct conf_node *node)
         }
     }
     for (struct conf_node *child = node->first; child != NULL; child = child->next) {
-        if (!conf_is_scalar(child->key)) {
+        if (!conf_kind_is_scalar(child->key)) {
             conf_complete(conf, child);
         }
     }

@@ -51,7 +51,7 @@ static void print_standard(const struct conf_key *key, FILE *out)
 {
     if (key->flags & CONF_REQUIRED) {
         fprintf(out, "required");
-    } else if (!conf_is_scalar(key) || key->standard == NULL) {
+    } else if (!conf_kind_is_scalar(key) || key->standard == NULL) {
         fprintf(out, "–");
     } else if (key->standard[0] == '\0') {
         fprintf(out, "empty");

@@ -55,6 +55,5 @@ void conf_complete(struct conf *conf, struct conf_node *map);
 bool conf_value(const struct conf_key *key, const char *text, size_t len, uint64_t *ret_number);
 /* A number as its kind writes it. */
 void conf_write(enum conf_kind kind, uint64_t number, char *ret_text, size_t size);
-bool conf_is_scalar(const struct conf_key *key);
 
 #endif

@@ -85,7 +85,7 @@ static bool text_is_valid(const struct conf_key *key, const char *text, size_t l
     return len >= key->min && len <= key->max && (key->check == NULL || key->check(text) == NULL);
 }
 
-bool conf_is_scalar(const struct conf_key *key)
+bool conf_kind_is_scalar(const struct conf_key *key)
 {
     return key->kind != CONF_MAP && key->kind != CONF_LIST && key->kind != CONF_DICT;
 }
@@ -126,6 +126,11 @@ bool conf_value(const struct conf_key *key, const char *text, size_t len, uint64
         *ret_number = number;
     }
     return ok;
+}
+
+bool conf_value_is_valid(const struct conf_key *key, const char *text, uint64_t *ret_number)
+{
+    return conf_value(key, text, strlen(text), ret_number);
 }
 
 void conf_write(enum conf_kind kind, uint64_t number, char *ret_text, size_t size)
