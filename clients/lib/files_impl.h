@@ -16,7 +16,7 @@
 #include "files_mime.h"
 
 enum {
-    FILES_MAX = 64,           /* px_files at a time */
+    FILES_MAX = 128,          /* px_files at a time */
     FILES_FIELDS_MAX = 32,    /* fields of one */
     FILES_ENTRIES_MAX = 4096, /* listing_max */
     FILE_PATH_MAX = 4096,     /* file.proto */

@@ -250,7 +250,7 @@ START_TEST(what_cannot_be_served_is_refused)
 }
 END_TEST
 
-START_TEST(the_65th_directory_is_refused)
+START_TEST(the_129th_directory_is_refused)
 {
     struct px_files *all[FILES_MAX] = {files}, *none = NULL;
     struct px_files_config config = {
@@ -682,7 +682,7 @@ int main(void)
     const TTest *const tests[] = {
         a_directory_is_handed_over_open,
         what_cannot_be_served_is_refused,
-        the_65th_directory_is_refused,
+        the_129th_directory_is_refused,
         files_that_are_freed_answer_what_is_under_way,
         a_client_that_leaves_before_the_answer_leaves_nothing,
         a_small_file_is_one_message_with_all_its_fields,

@@ -70,7 +70,7 @@ struct px_files_config {
 
 /** Opens a directory to be served. Starts the system; may be called while it runs, and from inside
  * a callback. PX_ENOENT, PX_EDENIED: px_system_error says more; PX_EINVAL: something is out of
- * range; PX_ELIMIT: 64 directories are served; PX_ENOMEM; or the error of starting. */
+ * range; PX_ELIMIT: 128 directories are served; PX_ENOMEM; or the error of starting. */
 PX_MUST_USE enum px_err px_files_new(struct px_system *system, const struct px_files_config *config,
                                      struct px_files **ret_files);
 
