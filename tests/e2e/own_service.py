@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """A stranger builds a service of his own: installs this build into an empty folder, takes
-clients/examples/own_service out of the tree, and builds and tests it with nothing but pkg-config."""
+clients/examples/own_service out of the tree, and builds and tests it with nothing but pkg-config. A program in C++ is
+built the same way."""
 import os
 import shutil
 import subprocess
@@ -19,6 +20,18 @@ def run(*command, **options):
         sys.exit("failed with %d" % done.returncode)
 
 
+def run_cplusplus(top, env):
+    """The headers and libraries in C++."""
+    if shutil.which("g++") is None:
+        print("without g++: the headers were not tried in C++")
+        return
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "plexus-test"], env=env, check=True,
+                           stdout=subprocess.PIPE, text=True).stdout.split()
+    run("g++", "-Wall", "-Wextra", "-Werror", os.path.join(SOURCE, "tests", "e2e", "cplusplus.cpp"), *flags, "-o",
+        top + "/cplusplus", env=env)
+    run(top + "/cplusplus", env=env)
+
+
 def main():
     if os.environ.get("PX_SANITIZED"):
         print("SKIPPED: an installed library with sanitizers is nobody's case")
@@ -32,6 +45,7 @@ def main():
         env = dict(os.environ, PKG_CONFIG_PATH=folders[0], LD_LIBRARY_PATH=os.path.dirname(folders[0]))
         run("meson", "setup", "build", cwd=top + "/own", env=env)
         run("meson", "test", "-C", "build", "--print-errorlogs", cwd=top + "/own", env=env)
+        run_cplusplus(top, env)
 
 
 main()

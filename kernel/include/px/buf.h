@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct px_env;
 struct px_msg;
 struct px_buf;
@@ -76,5 +80,9 @@ void px_chain_join(struct px_chain *chain, struct px_chain *from);
 /* Copies up to `len` bytes from the front into `ret`, leaving the chain as it is; bytes copied.
  * Stops at a file range. */
 size_t px_chain_peek(const struct px_chain *chain, void *ret, size_t len);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Shapes of methods. PX_CALL is never retried; PX_CALL_IDEMPOTENT may be, once, by the router. */
 enum px_shape { PX_ONEWAY = 1, PX_CALL, PX_CALL_IDEMPOTENT, PX_STREAM };
 
@@ -37,5 +41,9 @@ struct px_contract {
 /* Number that changes with anything a peer could trip over: method names and order, shapes, and
  * every field of every message (number, type, label, name). */
 uint64_t px_contract_hash(const struct px_contract *contract);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

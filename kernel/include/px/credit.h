@@ -9,12 +9,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { PX_CHARGE_MIN = 512 };
 
 /* What a Data message of `len` payload bytes costs. */
 static inline uint64_t px_charge(uint64_t len)
 {
-    return len < PX_CHARGE_MIN ? PX_CHARGE_MIN : len;
+    return len < PX_CHARGE_MIN ? (uint64_t)PX_CHARGE_MIN : len;
 }
 
 /* Bytes that may go into one Data message with `credit` left: all of it, or nothing while it is
@@ -44,5 +48,9 @@ void px_credit_settle(struct px_credit_in *in, uint64_t len);
 uint32_t px_credit_due(struct px_credit_in *in);
 /* The first grant: the whole window. */
 uint32_t px_credit_open(struct px_credit_in *in, uint32_t window);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

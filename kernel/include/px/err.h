@@ -4,6 +4,10 @@
 #ifndef PX_ERR_H
 #define PX_ERR_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* X(name, number, what it says). Numbers are part of the wire form: append only. */
 #define PX_STATUS_LIST(X)                                                                          \
     X(OK, 0, "done")                                                                               \
@@ -78,5 +82,9 @@ const char *px_err_text(enum px_err err);
             return px_try_err;                                                                     \
         }                                                                                          \
     } while (0)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

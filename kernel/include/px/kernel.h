@@ -10,6 +10,10 @@
 #include <px/service.h>
 #include <px/world.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct px_kernel;
 
 /* Limits; 0 takes the default in brackets. */
@@ -161,5 +165,9 @@ enum px_trace_outcome {
 size_t px_trace_read(const struct px_kernel *kernel, struct px_trace *ret, size_t max);
 /* Writes the newest `max` records to the log sink, a line each. */
 void px_trace_dump(const struct px_kernel *kernel, size_t max);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 
 #include <px/kernel.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A message as it crosses: what the frame header says, the packed body, the payload. */
 struct px_wire {
     px_addr mailbox;       /* the receiver; of gone and back: the mailbox they are about */
@@ -59,5 +63,9 @@ void px_link_pack(const struct px_msg *msg, uint8_t *ret);
 struct px_env *px_link_env(struct px_link *link);
 /* The peer that mailbox `addr` is behind this link. */
 px_peer px_link_peer(const struct px_link *link, px_addr addr);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

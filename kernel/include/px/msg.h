@@ -15,6 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct px_env;
 struct px_block;
 
@@ -150,5 +154,9 @@ uint32_t px_msg_payload(const struct px_msg *msg, const struct px_slice **ret_sl
  * and may then be written. Small slices of large buffers are copied. False: no memory, nothing
  * moved. */
 bool px_msg_take_payload(const struct px_msg *msg, struct px_chain *chain);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

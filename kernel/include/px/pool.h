@@ -11,6 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct px_env;
 
 /* The fields are the kernel's. */
@@ -51,5 +55,9 @@ void *px_pool_at(const struct px_pool *pool, const struct px_msg *msg);
 void *px_pool_of(const struct px_pool *pool, const struct px_msg *msg, px_handle handle);
 /* Walks the elements in use in index order: pass NULL first, then the last one; NULL at the end. */
 void *px_pool_next(const struct px_pool *pool, const void *elem);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 #include <px/pool.h>
 #include <px/sul.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct px_env;
 struct px_want;
 
@@ -120,5 +124,9 @@ void px_log(struct px_env *env, enum px_log_level level, const char *tag, const 
 #define PX_LOG(env, level, tag, ...)                                                               \
     px_log((env), (level), (tag), (const struct px_kv[]){__VA_ARGS__},                             \
            sizeof((const struct px_kv[]){__VA_ARGS__}) / sizeof(struct px_kv))
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct px_env;
 struct px_sul;
 
@@ -55,5 +59,9 @@ static inline bool px_sul_pending(const struct px_sul *sul)
 {
     return sul->pending != 0;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Identity blobs (all NUL-free bytes). */
 enum px_blob {
     PX_BLOB_DEVICE_SERIAL,
@@ -66,5 +70,9 @@ struct px_world {
     /* Copies up to `len` bytes of a blob; `*ret_len` is its whole size. ENOENT: none. */
     enum px_err (*blob)(void *ctx, enum px_blob which, void *ret, size_t len, size_t *ret_len);
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

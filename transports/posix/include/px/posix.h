@@ -17,6 +17,10 @@
 
 #include <px/kernel.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct px_posix;
 
 /* What a host may want otherwise. NULL and 0 take the default in brackets. */
@@ -47,5 +51,9 @@ int px_posix_fd(const struct px_posix *os);
 extern const struct px_service px_net_service;
 /* Mailbox "file": contract file.File; configured by file.Config. Only on a posix world. */
 extern const struct px_service px_file_service;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

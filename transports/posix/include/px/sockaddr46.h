@@ -15,6 +15,10 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* `sa.sa_family` is AF_INET, AF_INET6, or 0: no address. A zeroed one is "no address". */
 union px_sockaddr46 {
     struct sockaddr sa;      /* what every form begins with */
@@ -85,5 +89,9 @@ bool px_sockaddr46_is_mapped(const union px_sockaddr46 *addr);
 void px_sockaddr46_unmap(union px_sockaddr46 *addr);
 /* Turns an IPv4 address into the v4-mapped one; port kept. Others stay as they are. */
 void px_sockaddr46_map(union px_sockaddr46 *addr);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

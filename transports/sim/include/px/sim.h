@@ -16,6 +16,10 @@
 
 #include <px/kernel.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct px_sim;
 struct px_sim_system;
 struct px_sim_peer;
@@ -177,5 +181,9 @@ void px_sim_partition(struct px_sim *sim, const struct px_sim_system *a,
 
 /* Messages that lane W could not take in because they were malformed (there must be none). */
 uint64_t px_sim_link_refused(const struct px_sim *sim);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -22,6 +22,10 @@
 
 #include <px/sim.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ---- time, as in px/sim.h ---- */
 
 /* px_sim_advance_us. */
@@ -72,8 +76,9 @@ void px_test_expect_silence(struct px_sim *sim, const char *file, int line);
 #define sim_require(sim, cond, ...)                                                                \
     ((cond) ? (void)0 : px_test_fail((sim), __FILE__, __LINE__, #cond, __VA_ARGS__))
 /* What sim_require calls. */
-_Noreturn void px_test_fail(struct px_sim *sim, const char *file, int line, const char *cond,
-                            const char *format, ...) __attribute__((format(printf, 5, 6)));
+__attribute__((noreturn)) void px_test_fail(struct px_sim *sim, const char *file, int line,
+                                            const char *cond, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 
 /* ---- ledgers ---- */
 
@@ -102,5 +107,9 @@ uint64_t px_test_storm(const char *name, uint64_t n, void (*storm)(uint64_t seed
         ck_abort_msg("%s:%d: %s", file, line, text);                                               \
     }                                                                                              \
     struct px_sim /* the macro takes a semicolon */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
