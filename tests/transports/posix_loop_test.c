@@ -134,6 +134,52 @@ START_TEST(a_ready_source_runs_once_a_turn)
 }
 END_TEST
 
+/* ---- what is put off ---- */
+
+struct putting_off {
+    struct posix_later later;
+    uint32_t runs;
+    bool idle;
+};
+
+static void put_off_run(struct posix_later *later, bool idle)
+{
+    struct putting_off *p = px_container_of(later, struct putting_off, later);
+    p->runs++;
+    p->idle = idle;
+}
+
+START_TEST(what_is_put_off_runs_once_behind_the_next_poll)
+{
+    struct putting_off p = {.later = {.run = put_off_run}};
+    watch(0, POSIX_IN);
+    posix_later(rig.os, &p.later);
+    posix_later(rig.os, &p.later);
+    ck_assert(posix_puts_off(rig.os));
+    far_says(0);
+    turn();
+    ck_assert_uint_eq(p.runs, 1);
+    ck_assert(!p.idle); /* there was something to do */
+    ck_assert(!posix_puts_off(rig.os));
+    turn();
+    ck_assert_uint_eq(p.runs, 1);
+}
+END_TEST
+
+START_TEST(before_the_process_sleeps_what_is_put_off_runs)
+{
+    struct putting_off p = {.later = {.run = put_off_run}}, taken_back = p;
+    posix_later(rig.os, &p.later);
+    posix_later(rig.os, &taken_back.later);
+    posix_later_cancel(rig.os, &taken_back.later);
+    posix_later_cancel(rig.os, &taken_back.later);
+    px_kernel_turn(rig.kernel, 1000);
+    ck_assert_uint_eq(p.runs, 1);
+    ck_assert(p.idle);
+    ck_assert_uint_eq(taken_back.runs, 0);
+}
+END_TEST
+
 START_TEST(what_is_not_read_is_told_again)
 {
     watch(0, POSIX_IN);
@@ -426,6 +472,8 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
+        what_is_put_off_runs_once_behind_the_next_poll,
+        before_the_process_sleeps_what_is_put_off_runs,
         a_ready_source_runs_once_a_turn,
         what_is_not_read_is_told_again,
         an_edge_is_told_once,

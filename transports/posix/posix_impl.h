@@ -39,6 +39,7 @@ struct px_posix {
     bool reads;     /* in this turn */
     bool enough;    /* what is held back is there because the last turn had taken enough */
     struct posix_source wake;
+    struct posix_later *laters; /* newest first */
     struct px_world world;
     struct px_posix_config config;
     struct owner owners[POSIX_OWNERS_MAX];

@@ -215,13 +215,65 @@ static int wait_events(struct px_posix *os, uint64_t timeout_us)
     return epoll_wait(os->epoll_fd, events, max, wait_ms(timeout_us));
 }
 
+/* ---- what is put off ---- */
+
+void posix_later(struct px_posix *os, struct posix_later *later)
+{
+    if (!later->waits) {
+        later->waits = true;
+        later->next = os->laters;
+        os->laters = later;
+    }
+}
+
+void posix_later_cancel(struct px_posix *os, struct posix_later *later)
+{
+    struct posix_later **at = &os->laters;
+    while (later->waits && *at != later) {
+        at = &(*at)->next;
+    }
+    if (later->waits) {
+        *at = later->next;
+        later->waits = false;
+    }
+}
+
+bool posix_puts_off(const struct px_posix *os)
+{
+    return os->laters != NULL;
+}
+
+static void laters_run(struct px_posix *os, bool idle)
+{
+    struct posix_later *due = os->laters;
+    os->laters = NULL;
+    while (due != NULL) {
+        struct posix_later *later = due;
+        due = later->next;
+        later->waits = false;
+        later->run(later, idle);
+    }
+    PX_ASSERT(!idle || os->laters == NULL);
+}
+
+/* Looks first, and sleeps only when that found nothing and nothing is put off any more. */
+static int wait_or_run(struct px_posix *os, uint64_t timeout_us)
+{
+    int n = wait_events(os, 0);
+    bool idle = n <= 0 && os->n_held == 0;
+    laters_run(os, idle);
+    return idle && timeout_us > 0 ? wait_events(os, timeout_us) : n;
+}
+
 void posix_wait(void *ctx, uint64_t timeout_us)
 {
     struct px_posix *os = ctx;
-    if (os->enough) {
-        return; /* no need to ask: there is still something to take */
+    if (os->enough) { /* no need to ask: there is still something to take */
+        laters_run(os, false);
+        return;
     }
-    int n = wait_events(os, os->n_held > 0 ? 0 : timeout_us);
+    int n = os->laters != NULL ? wait_or_run(os, timeout_us)
+                               : wait_events(os, os->n_held > 0 ? 0 : timeout_us);
     os->n_events =
         os->n_held + (n < 0 ? 0 : (uint32_t)n); /* interrupted: the turn has work of its own */
     os->n_held = 0;

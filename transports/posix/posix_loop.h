@@ -58,4 +58,19 @@ void posix_took(struct px_posix *os, uint32_t bytes);
 /* Stops watching and closes the descriptor. A source that is not watched is fine. */
 void posix_close(struct px_posix *os, struct posix_source *source);
 
+/* Work that is worth putting off while there is other work: embedded in its owner, zeroed. Runs
+ * once, behind the next poll; `idle`: that poll found nothing, and the process may sleep after it.
+ * Then it may not ask again. */
+struct posix_later {
+    struct posix_later *next;
+    void (*run)(struct posix_later *later, bool idle);
+    bool waits;
+};
+/* Asks for one run. Asking twice is asking once. */
+void posix_later(struct px_posix *os, struct posix_later *later);
+/* Takes it back; one that does not wait is fine. */
+void posix_later_cancel(struct px_posix *os, struct posix_later *later);
+/* Is anything put off? Then the next turn is due now. */
+bool posix_puts_off(const struct px_posix *os);
+
 #endif
