@@ -272,6 +272,27 @@ START_TEST(a_stream_at_rest_is_offered_to_the_successor)
 }
 END_TEST
 
+START_TEST(a_stream_at_rest_survives_one_owner_after_the_other)
+{
+    int far = -1;
+    struct heard *h = one_stream(&far);
+    far_send(far, "request");
+    UNTIL(h->got == 7);
+    owner_send_flags(&rig->owner, h, false, true, 7);
+    rig_turn();
+    restart_owner();
+    struct heard *next = rig_stream(&rig->owner, 1);
+    far_send(far, "again");
+    UNTIL(next->got == 5);
+    owner_send_flags(&rig->owner, next, false, true, 5); /* each counts what came to him */
+    rig_turn();
+    restart_owner();
+    ck_assert(rig_stream(&rig->owner, 2)->adopted);
+    ck_assert_uint_eq(rig_counter("adopted"), 2);
+    close(far);
+}
+END_TEST
+
 START_TEST(what_is_still_queued_survives_with_a_stream_at_rest)
 {
     int far = -1;
@@ -475,6 +496,7 @@ int main(void)
         rebind_is_refused_with_a_reason,
         the_streams_of_a_dead_owner_are_reset,
         a_stream_at_rest_is_offered_to_the_successor,
+        a_stream_at_rest_survives_one_owner_after_the_other,
         what_is_still_queued_survives_with_a_stream_at_rest,
         rest_is_believed_only_if_all_was_consumed,
         the_next_byte_ends_the_rest,

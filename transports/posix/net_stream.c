@@ -194,7 +194,7 @@ bool stream_offer(struct net *net, struct stream *s, const union px_sockaddr46 *
     Stream__AcceptedStream *m = px_msg_new(net->env, &stream__accepted_stream__descriptor);
     m->lower = px_pool_issue(&net->streams, s, peer);
     m->credit = adopted ? s->credit.outstanding : px_credit_open(&s->credit, s->credit.window);
-    m->file_ranges = true;
+    m->file_ranges = peer == PX_PEER_LOCAL(s->owner); /* they do not cross links */
     m->listener = l->tag;
     m->adopted = adopted;
     if (!net_addr_is_unix(&l->local)) {
@@ -219,6 +219,7 @@ static void stream_park(struct net *net, struct stream *s)
 {
     s->upper = 0;
     s->in_credit = 0;
+    s->delivered = 0; /* the next owner begins to count here */
     if (s->side == NULL && !side_get(net, s)) {
         stream_end(net, s, PX_NO_MEMORY);
         return;
@@ -425,6 +426,7 @@ void net_on_rebind(void *state, const struct px_msg *msg)
     s->owner = to;
     s->upper = 0;
     s->in_credit = 0;
+    s->delivered = 0;
     s->flags &= (uint16_t) ~(unsigned)(IN_DONE | IN_MORE | AT_REST);
     (void)px_pool_issue(&net->streams, s, px_mailbox_peer(net->env, to));
     side_wait(s, NET_CLAIM_US);

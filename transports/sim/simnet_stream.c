@@ -132,6 +132,7 @@ void nstream_park(struct nstream *s)
     px_fsm_move(simnet_table, &s->state, NS_PARKED);
     s->upper = 0;
     s->credit = 0;
+    s->delivered = 0; /* the next owner begins to count here */
     px_sul_schedule(s->net->env, &s->timer, on_unclaimed, CLAIM_US);
 }
 
@@ -471,6 +472,7 @@ void simnet_on_rebind(void *state, const struct px_msg *msg)
     s->owner = to;
     s->upper = 0;
     s->credit = 0;
+    s->delivered = 0;
     s->at_rest = false;
     (void)px_pool_issue(&net->streams, s, px_mailbox_peer(net->env, to));
     px_sul_schedule(net->env, &s->timer, on_unclaimed, CLAIM_US);
