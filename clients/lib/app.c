@@ -117,6 +117,11 @@ static void app_gone(void *state, px_peer peer)
     stream_gone(app, peer);
 }
 
+static void app_back(void *state, px_peer peer)
+{
+    listener_back(state, peer);
+}
+
 static void app_flush(void *state, struct px_want *want)
 {
     struct later *later = px_container_of(want, struct later, want);
@@ -160,6 +165,7 @@ const struct px_service px_app_service = {
     .reply = app_reply,
     .lost = app_lost,
     .gone = app_gone,
+    .back = app_back,
     .flush = app_flush,
     .stop = app_stop,
 };

@@ -1,5 +1,5 @@
-/* host.c - the operating system below a system: its epoll loop, and the mailboxes net and file. The
- * one file of this library that knows transports/posix.
+/* host.c - the operating system below a system: its epoll loop, and the mailboxes net and file.
+ * With domain.c the only file of this library that knows transports/posix.
  */
 #include "lib.h"
 
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "placement.h"
 #include "posix_loop.h"
 
 enum { WATCHES_MAX = 16 };
@@ -101,11 +102,18 @@ const struct px_world *host_world(const struct host *host)
     return px_posix_world(host->os);
 }
 
-enum px_err host_attach(struct host *host, struct px_kernel *kernel, px_addr *ret_net,
+const struct px_service *const host_net_service = &px_net_service;
+
+enum px_err host_attach(struct host *host, struct px_system *system, px_addr *ret_net,
                         px_addr *ret_file)
 {
-    PX_TRY(px_kernel_add(kernel, &px_net_service, NULL, NULL, ret_net));
-    return px_kernel_add(kernel, &px_file_service, NULL, &host->files, ret_file);
+    PX_TRY(placement_mailbox(system, &px_net_service, NULL, NULL, ret_net));
+    return placement_mailbox(system, &px_file_service, NULL, &host->files, ret_file);
+}
+
+bool host_is_due(const struct host *host)
+{
+    return posix_puts_off(host->os);
 }
 
 int host_fd(const struct host *host)

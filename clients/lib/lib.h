@@ -64,6 +64,10 @@ struct listener {
     char address[ADDRESS_TEXT_MAX];        /* as bound */
     const struct px_stream_events *events; /* is_stream */
     void *arg;
+    struct px_listen options;
+    struct app *app;     /* relisten.c */
+    struct px_sul again; /* relisten.c */
+    uint32_t tries;      /* relisten.c */
 };
 
 struct px_server {
@@ -103,6 +107,7 @@ struct px_system {
     H1__Config h1;               /* the configuration of the h1 service */
     struct px_files *files;      /* those that are not freed */
     uint32_t n_files, next_root; /* how many; the number of the next one's root */
+    struct placement *placement; /* NULL: everything is here */
     px_addr addr_app, addr_net, addr_file;
     uint32_t requests_max, streams_max, calls_max;
     uint32_t n_listeners;                     /* slots ever used */
@@ -208,7 +213,10 @@ struct hook {
 enum request_state { WAITING, OPENING, SENDING, FINISHING, ANSWERED, ENDED, N_STATES };
 
 /* ---- wiring.c ---- */
-enum px_err wiring_contracts(struct px_kernel *kernel);
+/* The contracts of this build. */
+const struct px_contract *const *wiring_contracts(size_t *ret_n);
+/* Services that can be placed in other processes; NULL past the last. */
+const struct px_service *wiring_service_at(uint32_t index);
 enum px_err wiring_add(struct px_system *system);
 enum px_err wiring_upgrades(struct px_system *system);
 
@@ -216,8 +224,11 @@ enum px_err wiring_upgrades(struct px_system *system);
 enum px_err host_new(const struct px_system_config *config, struct host **ret_host);
 void host_free(struct host *take_host);
 const struct px_world *host_world(const struct host *host);
-enum px_err host_attach(struct host *host, struct px_kernel *kernel, px_addr *ret_net,
+enum px_err host_attach(struct host *host, struct px_system *system, px_addr *ret_net,
                         px_addr *ret_file);
+extern const struct px_service *const host_net_service;
+/* Something waits for the next turn, whatever the descriptor says. */
+bool host_is_due(const struct host *host);
 int host_fd(const struct host *host);
 /* Without port; "unix". */
 void host_address_ip(const ProtobufCBinaryData *address, char *ret_text, size_t size,
@@ -238,6 +249,12 @@ void server_free(struct px_server *take_server);
 enum px_err listener_open(struct px_system *system, const char *address,
                           const struct px_listen *options, const struct listener *proto,
                           const struct listener **ret_listener);
+/* Asks net to listen; the slot says for whom. */
+void listen_send(struct px_system *system, struct call *call, const char *address,
+                 const struct px_listen *options, uint32_t slot);
+
+/* ---- relisten.c ---- */
+void listener_back(struct app *app, px_peer peer);
 
 /* ---- app.c ---- */
 extern const struct px_service px_app_service;

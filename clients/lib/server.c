@@ -217,8 +217,8 @@ static enum px_err listen_err(struct px_system *system, const char *address, enu
     }
 }
 
-static void listen_send(struct px_system *system, struct call *call, const char *address,
-                        const struct px_listen *options, uint32_t slot)
+void listen_send(struct px_system *system, struct call *call, const char *address,
+                 const struct px_listen *options, uint32_t slot)
 {
     static const struct px_listen defaults;
     struct app *app = system->app;
@@ -274,15 +274,18 @@ enum px_err listener_open(struct px_system *system, const char *address,
     }
     struct listener *listener = &system->listeners[slot];
     struct listening wait = {.listener = listener};
+    px_sul_cancel(system->app->env, &listener->again);
     *listener = *proto;
+    listener->options = options == NULL ? (struct px_listen){.backlog = 0} : *options;
     listener->used = true; /* it may accept in the turn that opens it */
     system->n_listeners += slot == system->n_listeners;
     call->arg = &wait;
     listen_send(system, call, address, options, slot);
+    bool is_here = px_kernel_env(system->kernel, system->addr_net) != NULL;
     for (int i = 0; i < LISTEN_TURNS_MAX && !wait.done; i++) {
-        system_turn(system, 0);
+        system_turn(system, is_here ? 0 : PX_MS(CALL_DEADLINE_MS));
     }
-    PX_ASSERT(wait.done); /* net answers at once */
+    PX_ASSERT(wait.done); /* net answers at once, or the deadline does */
     listener->used = wait.status == PX_OK;
     if (wait.status == PX_OK) {
         *ret_listener = listener;

@@ -5,6 +5,7 @@
 #include "files_impl.h"
 
 #include "auth.h"
+#include "placement.h"
 
 #include <px/assert.h>
 #include <stdio.h>
@@ -45,6 +46,9 @@ static enum px_err system_fill(struct px_system *system, const struct px_system_
     system->requests_max = or_default(config->requests_max, 65536);
     system->streams_max = or_default(config->streams_max, 65536);
     system->calls_max = or_default(config->calls_max, 1024) + LISTENERS_MAX;
+    if (config->placement != NULL) {
+        PX_TRY(placement_new(config->placement, &system->placement));
+    }
     PX_TRY(host_new(config, &system->host));
     PX_TRY(px_kernel_new(host_world(system->host), NULL, &system->kernel));
     return wiring_add(system);
@@ -83,10 +87,12 @@ void px_system_free(struct px_system *take_system)
     while (take_system->topics != NULL) {
         px_topic_free(take_system->topics);
     }
+    placement_end(take_system);
     px_kernel_free(take_system->kernel);
     take_system->app = NULL;          /* it was the kernel's */
     server_free(take_system->server); /* its routes may have files to free */
     files_free_all(take_system);
+    placement_free(take_system->placement);
     host_free(take_system->host);
     free(take_system);
 }
@@ -107,7 +113,7 @@ enum px_err px_system_add(struct px_system *system, const struct px_addition *ad
                                "its contract does not fit, or its number is another's");
         }
     }
-    enum px_err err = px_kernel_add(kernel, addition->service, name, addition->config, &addr);
+    enum px_err err = placement_mailbox(system, addition->service, name, addition->config, &addr);
     if (err != PX_EOK) {
         return system_fail(system, err, name, px_err_text(err));
     }
@@ -161,7 +167,8 @@ enum px_err px_system_start(struct px_system *system)
     if (err != PX_EOK) {
         return system_fail(system, err, "start", px_err_text(err));
     }
-    return system_app_start(system);
+    PX_TRY(system_app_start(system));
+    return placement_start(system);
 }
 
 /* ---- running ---- */
@@ -232,7 +239,8 @@ int px_system_fd(struct px_system *system)
 
 uint64_t px_next_deadline_us(const struct px_system *system)
 {
-    return system->app == NULL ? 0 : px_kernel_next_us(system->kernel);
+    bool due = system->app == NULL || host_is_due(system->host);
+    return due ? 0 : px_kernel_next_us(system->kernel);
 }
 
 enum px_err px_system_post(struct px_system *system,

@@ -8,6 +8,7 @@
 #include "file_contract.h"
 #include "http_contract.h"
 #include "net_contract.h"
+#include "placement.h"
 #include "services_built.h"
 #include "stream_contract.h"
 
@@ -67,7 +68,19 @@ static bool may_speak(const char *from, const char *what)
     return true;
 }
 
-enum px_err wiring_contracts(struct px_kernel *kernel)
+const struct px_contract *const *wiring_contracts(size_t *ret_n)
+{
+    *ret_n = sizeof contracts / sizeof contracts[0];
+    return contracts;
+}
+
+const struct px_service *wiring_service_at(uint32_t index)
+{
+    size_t n_built = sizeof built / sizeof built[0] - 1;
+    return index < n_built ? built[index].service : index == n_built ? host_net_service : NULL;
+}
+
+static enum px_err contracts_add(struct px_kernel *kernel)
 {
     for (size_t i = 0; i < sizeof contracts / sizeof contracts[0]; i++) {
         PX_TRY(px_kernel_contract(kernel, contracts[i]));
@@ -81,7 +94,7 @@ static enum px_err services_add(struct px_system *system)
     for (const struct built *b = built; b->service != NULL; b++) {
         px_addr addr = 0;
         const void *config = strcmp(b->service->name, "h1") == 0 ? &system->h1 : NULL;
-        PX_TRY(px_kernel_add(system->kernel, b->service, NULL, config, &addr));
+        PX_TRY(placement_mailbox(system, b->service, NULL, config, &addr));
     }
     return PX_EOK;
 }
@@ -89,10 +102,11 @@ static enum px_err services_add(struct px_system *system)
 enum px_err wiring_add(struct px_system *system)
 {
     struct px_kernel *kernel = system->kernel;
-    PX_TRY(wiring_contracts(kernel));
-    PX_TRY(host_attach(system->host, kernel, &system->addr_net, &system->addr_file));
+    PX_TRY(contracts_add(kernel));
+    PX_TRY(host_attach(system->host, system, &system->addr_net, &system->addr_file));
     PX_TRY(px_kernel_add(kernel, &px_app_service, NULL, NULL, &system->addr_app));
     PX_TRY(services_add(system));
+    PX_TRY(placement_add(system));
     for (size_t i = 0; i < sizeof wires / sizeof wires[0]; i++) {
         px_addr from = px_kernel_mailbox(kernel, wires[i].from);
         px_addr to = px_kernel_mailbox(kernel, wires[i].to);

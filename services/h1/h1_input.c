@@ -115,7 +115,7 @@ static void draft_fill(struct h1_conn *c, struct draft *d, const struct h1_head 
     r->length = head->framing == H1_LENGTH ? head->content_length : 0;
     r->fin = r->has_length && r->length == 0;
     r->expects_continue = head->expect_continue;
-    r->file_ranges = place->file_ranges;
+    r->file_ranges = place->file_ranges && h1_app_peer(c->h1) == PX_PEER_LOCAL(c->h1->app);
     r->listener = place->listener;
     r->version = head->minor == 0 ? 10 : 11;
 }

@@ -7,15 +7,19 @@
  *
  * GET / is answered by a handler with 13 bytes of text/plain; files of ROOT are below /f/. SIGUSR1
  * prints requests, deliveries and allocations so far, one line; SIGTERM and SIGINT the same, then
- * the end.
+ * the end. PLACEMENT is a file as for `plexus serve --placement`: h1-lane-c.yaml, app-lane-c.yaml;
+ * its processes run the px-domain of the same build.
  */
 #include <inttypes.h>
 #include <plexus.h>
 #include <px/kernel.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#include "placement_file.h"
 
 struct bench {
     struct px_system *system;
@@ -94,12 +98,20 @@ static enum px_err signals_watch(struct bench *bench)
 
 /* ---- */
 
-static enum px_err assemble(struct bench *bench, const char *port, const char *root)
+static void print_mistake(void *arg, const char *line)
+{
+    (void)arg;
+    fprintf(stderr, "bench_server: %s\n", line);
+}
+
+static enum px_err assemble(struct bench *bench, const char *port, const char *root,
+                            const struct px_placement *placement)
 {
     char address[32];
     struct px_reply hello = {.content_type = "text/plain", .body = "Hello, World!", .body_len = 13};
     struct px_files_config files = {.directory = root, .precompressed = true};
-    PX_TRY(px_system_new(NULL, &bench->system));
+    struct px_system_config config = {.placement = placement};
+    PX_TRY(px_system_new(&config, &bench->system));
     PX_TRY(px_server_new(bench->system, &limits, &bench->server));
     PX_TRY(px_files_new(bench->system, &files, &bench->files));
     PX_TRY(px_server_route(bench->server, "GET", "/", on_hello, bench));
@@ -117,12 +129,16 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_server PORT TLSPORT CERT KEY ROOT [PLACEMENT]\n");
         return 2;
     }
+    struct placement_file *file = NULL;
     if (argc == 7) {
-        fprintf(stderr,
-                "bench_server: PLACEMENT: services cannot be placed in other processes yet\n");
-        return 1;
+        setenv("PX_DOMAIN", PX_DOMAIN_BUILT, 0);
+        file = placement_file_read(argv[6], print_mistake, NULL);
+        if (file == NULL) {
+            return 1;
+        }
     }
-    enum px_err err = assemble(&bench, argv[1], argv[5]);
+    enum px_err err =
+        assemble(&bench, argv[1], argv[5], file == NULL ? NULL : placement_file_get(file));
     if (err != PX_EOK) {
         fprintf(stderr, "bench_server: %s: %s\n", px_err_text(err),
                 bench.system == NULL ? argv[5] : px_system_error(bench.system));
@@ -135,5 +151,6 @@ int main(int argc, char **argv)
     fflush(stdout);
     err = px_run(bench.system);
     px_system_free(bench.system);
+    placement_file_free(file);
     return err == PX_EOK ? 0 : 1;
 }

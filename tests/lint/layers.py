@@ -5,7 +5,7 @@
     proto/         itself, <px/*.h>
     services/X     <px/*.h> but the host's, its own folder, the contracts listed for X, the same libc
                    headers, its listed library
-    transports/    transports/, <px/*.h>, the contracts of net and file, the system
+    transports/    transports/, <px/*.h>, the contracts of net, file and link, the system
     clients/       every public header, every contract; lib also transports/, and of a service x.h
     tests/         all of that, services/, and the folder of what is tested
 
@@ -57,7 +57,8 @@ def may(zone, path, system, speaks, has_vectors):
     if top == "tests" and path in configuration:
         return True
     outer = {"clients": public + (["transports/"] if name == "lib" else []),
-             "tests": public + ["tests/", "services/", "transports/", name + "/"]}
+             "tests": public + ["tests/", "services/", "transports/", name + "/"]
+             + (["clients/cli/"] if name == "bench" else [])}
     return any(path.startswith(prefix) for prefix in outer.get(top, []))
 
 

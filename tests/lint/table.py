@@ -13,7 +13,7 @@ LIBRARY_SYMBOLS = {}
 LIBRARY_HEADERS = {}
 
 # Contracts transports may speak.
-TRANSPORT_CONTRACTS = ["stream", "net", "file"]
+TRANSPORT_CONTRACTS = ["stream", "net", "file", "link"]
 
 
 def services_built():

@@ -135,6 +135,29 @@ static uint64_t payload_len_of(const struct px_msg *msg)
     return msg->body == NULL ? 0 : px_msg_payload_len(msg);
 }
 
+static void header_fill(const struct px_msg *msg, uint32_t deadline_ms, size_t body_len,
+                        uint64_t payload_len, struct px_frame_header *ret)
+{
+    ret->body_len = (uint32_t)body_len;
+    ret->payload_len = (uint32_t)payload_len;
+    px_link_describe(msg, &ret->wire);
+    if (ret->wire.kind == PX_KIND_CALL) {
+        ret->wire.deadline_ms = deadline_ms;
+    }
+}
+
+bool px_frame_plan(const struct px_msg *msg, uint32_t deadline_ms, struct px_frame_header *ret)
+{
+    size_t body_len = body_len_of(msg);
+    uint64_t payload_len = payload_len_of(msg);
+    if (body_len > PX_FRAME_BODY_MAX || payload_len > PX_FRAME_PAYLOAD_MAX ||
+        (payload_len > 0 && has_file_range(msg))) {
+        return false;
+    }
+    header_fill(msg, deadline_ms, body_len, payload_len, ret);
+    return true;
+}
+
 size_t px_frame_head_len(const struct px_msg *msg)
 {
     return PX_FRAME_HEADER_LEN + body_len_of(msg);
@@ -142,27 +165,26 @@ size_t px_frame_head_len(const struct px_msg *msg)
 
 size_t px_frame_len(const struct px_msg *msg)
 {
-    size_t body_len = body_len_of(msg);
-    uint64_t payload_len = payload_len_of(msg);
-    if (body_len > PX_FRAME_BODY_MAX || payload_len > PX_FRAME_PAYLOAD_MAX ||
-        (payload_len > 0 && has_file_range(msg))) {
-        return 0;
+    struct px_frame_header header;
+    return px_frame_plan(msg, 0, &header)
+               ? PX_FRAME_HEADER_LEN + (size_t)header.body_len + header.payload_len
+               : 0;
+}
+
+void px_frame_plan_write(const struct px_frame_header *header, const struct px_msg *msg,
+                         uint8_t *ret)
+{
+    px_frame_header_write(header, ret);
+    if (header->body_len > 0) {
+        px_link_pack(msg, ret + PX_FRAME_HEADER_LEN);
     }
-    return PX_FRAME_HEADER_LEN + body_len + (size_t)payload_len;
 }
 
 void px_frame_head_write(const struct px_msg *msg, uint32_t deadline_ms, uint8_t *ret)
 {
-    struct px_frame_header header = {.body_len = (uint32_t)body_len_of(msg),
-                                     .payload_len = (uint32_t)payload_len_of(msg)};
-    px_link_describe(msg, &header.wire);
-    if (header.wire.kind == PX_KIND_CALL) {
-        header.wire.deadline_ms = deadline_ms;
-    }
-    px_frame_header_write(&header, ret);
-    if (header.body_len > 0) {
-        px_link_pack(msg, ret + PX_FRAME_HEADER_LEN);
-    }
+    struct px_frame_header header;
+    header_fill(msg, deadline_ms, body_len_of(msg), payload_len_of(msg), &header);
+    px_frame_plan_write(&header, msg, ret);
 }
 
 void px_frame_write(const struct px_msg *msg, uint32_t deadline_ms, uint8_t *ret)
@@ -271,6 +293,34 @@ enum px_frame_step px_frame_take(struct px_env *env, struct px_chain *in,
     }
     px_chain_consume(in, head_len + header.payload_len);
     *ret = frame;
+    return PX_FRAME_DONE;
+}
+
+enum px_frame_step px_frame_take_flat(struct px_env *env, struct px_buf *buf, uint32_t off,
+                                      size_t len, const struct px_frame_limits *limits,
+                                      struct px_frame *ret, uint32_t *ret_len)
+{
+    struct px_frame_header header;
+    uint8_t *bytes = px_buf_data(buf) + off;
+    if (len < PX_FRAME_HEADER_LEN) {
+        return PX_FRAME_MORE;
+    }
+    if (!px_frame_header_read(bytes, limits, &header)) {
+        return PX_FRAME_BAD;
+    }
+    uint32_t head_len = PX_FRAME_HEADER_LEN + header.body_len; /* the limits are far from 2^32 */
+    if (len < (size_t)head_len + header.payload_len) {
+        return PX_FRAME_MORE;
+    }
+    struct px_frame frame = {.wire = header.wire};
+    frame.wire.body = bytes + PX_FRAME_HEADER_LEN;
+    if (header.payload_len > 0 &&
+        !px_chain_append(env, &frame.payload, buf, (uint64_t)off + head_len, header.payload_len,
+                         0)) {
+        return PX_FRAME_NO_MEMORY;
+    }
+    *ret = frame;
+    *ret_len = head_len + header.payload_len;
     return PX_FRAME_DONE;
 }
 

@@ -50,6 +50,13 @@ void px_frame_head_write(const struct px_msg *msg, uint32_t deadline_ms, uint8_t
 /* Writes the whole frame, px_frame_len bytes. */
 void px_frame_write(const struct px_msg *msg, uint32_t deadline_ms, uint8_t *ret);
 
+/* The same in two steps, which measure the body once. The header of `msg`; false: it cannot cross.
+ */
+bool px_frame_plan(const struct px_msg *msg, uint32_t deadline_ms, struct px_frame_header *ret);
+/* Writes header and body, PX_FRAME_HEADER_LEN + header->body_len bytes. */
+void px_frame_plan_write(const struct px_frame_header *header, const struct px_msg *msg,
+                         uint8_t *ret);
+
 enum px_frame_step {
     PX_FRAME_DONE,      /* a frame was taken */
     PX_FRAME_MORE,      /* nothing was taken: the chain ends too early */
@@ -69,6 +76,11 @@ struct px_frame {
  * with px_frame_done; payload that was moved elsewhere before is not touched. */
 enum px_frame_step px_frame_take(struct px_env *env, struct px_chain *in,
                                  const struct px_frame_limits *limits, struct px_frame *ret);
+/* The same from `len` bytes at `off` of a buffer that is charged to `env`: nothing is copied. On
+ * DONE `*ret_len` is the length of the frame; `buf` must stay until px_frame_done. */
+enum px_frame_step px_frame_take_flat(struct px_env *env, struct px_buf *buf, uint32_t off,
+                                      size_t len, const struct px_frame_limits *limits,
+                                      struct px_frame *ret, uint32_t *ret_len);
 /* Lets go of what a taken frame refers to. */
 void px_frame_done(struct px_frame *frame);
 

@@ -87,7 +87,7 @@ static void answer_opened(struct net *net, struct stream *s)
     s->owner = PX_PEER_ADDR(call->from);
     m->lower = px_pool_issue(&net->streams, s, call->from);
     m->credit = px_credit_open(&s->credit, NET_SEND_WINDOW);
-    m->file_ranges = true;
+    m->file_ranges = call->from == PX_PEER_LOCAL(s->owner); /* they do not cross links */
     net_addr_put(m, &m->remote, &remote);
     net_addr_put(m, &m->local, &local);
     px_count(net->env, NET_N_OPENED, 1);

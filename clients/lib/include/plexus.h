@@ -42,6 +42,7 @@ struct px_env;
 struct px_kernel;
 struct px_ledger;
 struct px_msg;
+struct px_placement;
 struct px_server;
 struct px_service;
 struct px_system;
@@ -72,10 +73,13 @@ struct px_system_config {
      * function here. */
     void (*log)(void *arg, unsigned level, const char *line);
     void *log_arg; /**< first argument of `log` */
+    /** Services in processes of their own; NULL: none. Copied. */
+    const struct px_placement *placement;
 };
 
 /** Makes a system. `config` may be NULL. PX_ENOMEM; PX_EINVAL: a limit is out of range; PX_ENOENT:
- * a file root does not exist; PX_EIO: the operating system gave no epoll descriptor. */
+ * a file root does not exist; PX_EIO: the operating system gave no epoll descriptor; PX_EEXIST: the
+ * placement lists a service twice. */
 PX_MUST_USE enum px_err px_system_new(const struct px_system_config *config,
                                       struct px_system **ret_system);
 
@@ -112,7 +116,9 @@ PX_MUST_USE enum px_err px_system_add(struct px_system *system, const struct px_
 
 /** Starts every service. Done by the first px_server_listen, px_stream_listen, px_stream_connect,
  * px_system_call, px_run or px_dispatch; by hand it tells the error apart. Twice is fine. The error
- * of a service's init; PX_ECYCLE: services consume each other's streams in a circle. */
+ * of a service's init; PX_ECYCLE: services consume each other's streams in a circle; PX_EIO: a
+ * domain does not serve, px_system_error says which and why; PX_ENOENT: a domain lists what is no
+ * service. After an error the system can only be freed. */
 PX_MUST_USE enum px_err px_system_start(struct px_system *system);
 
 /** Runs the system until px_stop has ended, or px_break was called. PX_EOK, or what px_system_start
@@ -518,6 +524,7 @@ enum px_err px_stream_reset(struct px_stream stream);
 #include <plexus/events.h>
 #include <plexus/files.h>
 #include <plexus/form.h>
+#include <plexus/placement.h>
 #include <plexus/rules.h>
 
 #endif

@@ -1,0 +1,359 @@
+/* placement.c - mailboxes that live in processes of their own: adding them, telling each process
+ * what to host, waiting until all serve.
+ */
+#include "lib.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lane.h"
+#include "placement.h"
+#include "supervisor.h"
+
+enum { TURN_WAIT_MS = 50, CONTRACT_NUMBERS = 256, MAILBOXES_MAX = 64, SANDBOX_MAX = 15 };
+
+struct placed {
+    char name[PX_DOMAIN_NAME_MAX + 1];
+    char sandbox[SANDBOX_MAX + 1];
+    char services[PX_DOMAIN_SERVICES_MAX][PX_DOMAIN_NAME_MAX + 1];
+    uint32_t n_services;
+};
+
+struct placement {
+    char *program;
+    uint32_t n_domains;
+    struct placed domains[PX_DOMAINS_MAX];
+    const ProtobufCMessage *configs[MAILBOXES_MAX + 1]; /* of mailboxes, by number */
+    px_addr addr_link, addr_spawn;
+    struct px_hello hello;
+};
+
+/* ---- configuration ---- */
+
+static bool text_take(const char *from, char *ret, size_t max)
+{
+    size_t len = from == NULL ? 0 : strlen(from);
+    if (len == 0 || len > max) {
+        return false;
+    }
+    memcpy(ret, from, len + 1);
+    return true;
+}
+
+static bool placed_has(const struct placed *d, const char *name)
+{
+    for (uint32_t i = 0; i < d->n_services; i++) {
+        if (strcmp(d->services[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct placed *placed_of(const struct placement *placement, const char *name)
+{
+    for (uint32_t i = 0; placement != NULL && i < placement->n_domains; i++) {
+        if (placed_has(&placement->domains[i], name)) {
+            return &placement->domains[i];
+        }
+    }
+    return NULL;
+}
+
+static enum px_err domain_take(struct placement *placement, const struct px_domain *from)
+{
+    struct placed *d = &placement->domains[placement->n_domains];
+    if (!text_take(from->name, d->name, PX_DOMAIN_NAME_MAX) ||
+        !text_take(from->sandbox == NULL ? "strict" : from->sandbox, d->sandbox, SANDBOX_MAX) ||
+        from->n_services == 0 || from->n_services > PX_DOMAIN_SERVICES_MAX) {
+        return PX_EINVAL;
+    }
+    for (uint32_t i = 0; i < from->n_services; i++) {
+        if (!text_take(from->services[i], d->services[i], PX_DOMAIN_NAME_MAX)) {
+            return PX_EINVAL;
+        }
+        if (placed_of(placement, d->services[i]) != NULL || placed_has(d, d->services[i])) {
+            return PX_EEXIST;
+        }
+        d->n_services++;
+    }
+    placement->n_domains++;
+    return PX_EOK;
+}
+
+static enum px_err placement_fill(struct placement *placement, const struct px_placement *config)
+{
+    const char *program = config->program != NULL ? config->program : getenv("PX_DOMAIN");
+    if (config->n_domains == 0 || config->n_domains > PX_DOMAINS_MAX) {
+        return PX_EINVAL;
+    }
+    for (uint32_t i = 0; i < config->n_domains; i++) {
+        PX_TRY(domain_take(placement, &config->domains[i]));
+        if (config->no_sandbox) {
+            strcpy(placement->domains[i].sandbox, "none");
+        }
+    }
+    placement->program = strdup(program != NULL ? program : PX_DOMAIN_INSTALLED);
+    return placement->program == NULL ? PX_ENOMEM : PX_EOK;
+}
+
+enum px_err placement_new(const struct px_placement *config, struct placement **ret_placement)
+{
+    struct placement *placement = calloc(1, sizeof *placement);
+    if (placement == NULL) {
+        return PX_ENOMEM;
+    }
+    enum px_err err = placement_fill(placement, config);
+    if (err != PX_EOK) {
+        placement_free(placement);
+        return err;
+    }
+    *ret_placement = placement;
+    return PX_EOK;
+}
+
+void placement_free(struct placement *take_placement)
+{
+    if (take_placement != NULL) {
+        free(take_placement->program);
+        free(take_placement);
+    }
+}
+
+const char *px_placeable(uint32_t index)
+{
+    const struct px_service *service = wiring_service_at(index);
+    return service != NULL ? service->name : NULL;
+}
+
+/* ---- mailboxes ---- */
+
+enum px_err placement_mailbox(struct px_system *system, const struct px_service *service,
+                              const char *name, const void *config, px_addr *ret_addr)
+{
+    struct placement *placement = system->placement;
+    name = name != NULL ? name : service->name;
+    if (placed_of(placement, name) == NULL) {
+        return px_kernel_add(system->kernel, service, name, config, ret_addr);
+    }
+    PX_TRY(px_kernel_add_remote(system->kernel, name, ret_addr));
+    placement->configs[*ret_addr] = config;
+    return PX_EOK;
+}
+
+enum px_err placement_add(struct px_system *system)
+{
+    struct placement *placement = system->placement;
+    if (placement == NULL) {
+        return PX_EOK;
+    }
+    PX_TRY(px_kernel_add(system->kernel, &px_link_service, NULL, NULL, &placement->addr_link));
+    return px_kernel_add(system->kernel, &px_spawn_service, NULL, NULL, &placement->addr_spawn);
+}
+
+/* ---- what each process is told ---- */
+
+static ProtobufCBinaryData bytes_of(const char *text)
+{
+    union {
+        const char *text;
+        uint8_t *bytes;
+    } u = {.text = text};
+    return (ProtobufCBinaryData){strlen(text), u.bytes};
+}
+
+/* Memory of all Setups; the lists are the same in each but for `here` and `config`. */
+struct setup {
+    Link__SetupOf setup;
+    Link__MailboxOf mailboxes[MAILBOXES_MAX], *mailbox_list[MAILBOXES_MAX];
+    Link__GrantOf *grants, **grant_list;
+    uint32_t grants_cap;
+};
+
+static bool grant_add(struct setup *s, uint32_t sender, uint32_t contract, uint32_t receiver)
+{
+    size_t n = s->setup.n_grants;
+    if (n == s->grants_cap) {
+        uint32_t cap = s->grants_cap == 0 ? 64 : s->grants_cap * 2;
+        Link__GrantOf *grants = realloc(s->grants, cap * sizeof *grants);
+        if (grants == NULL) {
+            return false;
+        }
+        s->grants = grants;
+        s->grants_cap = cap;
+    }
+    link__grant_of__init(&s->grants[n]);
+    s->grants[n].sender = sender;
+    s->grants[n].contract = contract;
+    s->grants[n].receiver = receiver;
+    s->setup.n_grants++;
+    return true;
+}
+
+static bool grants_fill(struct setup *s, const struct px_env *env)
+{
+    uint32_t n = (uint32_t)s->setup.n_mailboxes;
+    for (uint32_t from = 1; from <= n; from++) {
+        for (uint32_t to = 1; to <= n; to++) {
+            for (uint32_t c = 1; c < CONTRACT_NUMBERS; c++) {
+                bool granted = px_may_send(env, PX_PEER_LOCAL(from), (uint8_t)c, (px_addr)to);
+                if (granted && !grant_add(s, from, c, to)) {
+                    return false;
+                }
+            }
+        }
+    }
+    s->grant_list = calloc(s->setup.n_grants + 1, sizeof(*s->grant_list));
+    for (size_t i = 0; s->grant_list != NULL && i < s->setup.n_grants; i++) {
+        s->grant_list[i] = &s->grants[i];
+    }
+    s->setup.grants = s->grant_list;
+    return s->grant_list != NULL;
+}
+
+static bool setup_fill(struct setup *s, const struct px_env *env)
+{
+    link__setup_of__init(&s->setup);
+    s->setup.mailboxes = s->mailbox_list;
+    for (px_addr i = 1; i <= MAILBOXES_MAX && strcmp(px_mailbox_name(env, i), "?") != 0; i++) {
+        Link__MailboxOf *m = &s->mailboxes[i - 1];
+        link__mailbox_of__init(m);
+        m->name = bytes_of(px_mailbox_name(env, i));
+        s->mailbox_list[i - 1] = m;
+        s->setup.n_mailboxes++;
+    }
+    return grants_fill(s, env);
+}
+
+static void setup_done(struct setup *s)
+{
+    for (size_t i = 0; i < s->setup.n_mailboxes; i++) {
+        free(s->mailboxes[i].config.data);
+    }
+    free(s->grants);
+    free(s->grant_list);
+}
+
+/* The part of one domain. False: no memory. */
+static bool setup_for(struct setup *s, const struct placement *placement, const struct placed *d)
+{
+    s->setup.domain = bytes_of(d->name);
+    s->setup.sandbox = bytes_of(d->sandbox);
+    for (size_t i = 0; i < s->setup.n_mailboxes; i++) {
+        Link__MailboxOf *m = &s->mailboxes[i];
+        const ProtobufCMessage *config = placement->configs[i + 1];
+        free(m->config.data);
+        m->config = (ProtobufCBinaryData){.len = 0};
+        m->here = placed_has(d, (const char *)m->name.data);
+        if (m->here && config != NULL) {
+            m->config.data = malloc(protobuf_c_message_get_packed_size(config) + 1);
+            if (m->config.data == NULL) {
+                return false;
+            }
+            m->config.len = protobuf_c_message_pack(config, m->config.data);
+        }
+    }
+    return true;
+}
+
+/* ---- starting ---- */
+
+static enum px_err domain_start(struct px_system *system, struct setup *s, const struct placed *d)
+{
+    struct placement *placement = system->placement;
+    px_addr mailboxes[PX_DOMAIN_SERVICES_MAX];
+    for (uint32_t i = 0; i < d->n_services; i++) {
+        mailboxes[i] = px_kernel_mailbox(system->kernel, d->services[i]);
+        if (mailboxes[i] == 0 || px_kernel_env(system->kernel, mailboxes[i]) != NULL) {
+            return system_fail(system, PX_ENOENT, d->services[i],
+                               "no such service, or one that cannot be placed elsewhere");
+        }
+    }
+    const struct px_spawn_domain spawn = {.name = d->name,
+                                          .program = placement->program,
+                                          .mailboxes = mailboxes,
+                                          .n_mailboxes = d->n_services,
+                                          .setup = &s->setup,
+                                          .hello = &placement->hello};
+    if (!setup_for(s, placement, d)) {
+        return PX_ENOMEM;
+    }
+    return px_spawn_add(px_kernel_env(system->kernel, placement->addr_spawn), &spawn);
+}
+
+static enum px_err domains_start(struct px_system *system)
+{
+    struct setup s = {.grants_cap = 0};
+    struct placement *placement = system->placement;
+    enum px_err err =
+        setup_fill(&s, px_kernel_env(system->kernel, system->addr_app)) ? PX_EOK : PX_ENOMEM;
+    for (uint32_t i = 0; err == PX_EOK && i < placement->n_domains; i++) {
+        err = domain_start(system, &s, &placement->domains[i]);
+    }
+    setup_done(&s);
+    return err;
+}
+
+/* Runs the system until every domain serves. */
+static enum px_err domains_wait(struct px_system *system)
+{
+    struct placement *placement = system->placement;
+    struct px_env *env = px_kernel_env(system->kernel, placement->addr_spawn);
+    for (uint32_t i = 0; i < placement->n_domains;) {
+        struct px_spawn_figures figures;
+        if (!px_spawn_look(env, i, &figures) || figures.state == PX_SPAWN_WAITING) {
+            return system_fail(system, PX_EIO, placement->domains[i].name, figures.why);
+        }
+        if (figures.state == PX_SPAWN_SERVING) {
+            i++;
+        } else {
+            system_turn(system, PX_MS(TURN_WAIT_MS));
+        }
+    }
+    return PX_EOK;
+}
+
+enum px_err placement_start(struct px_system *system)
+{
+    if (system->placement == NULL) {
+        return PX_EOK;
+    }
+    size_t n = 0;
+    const struct px_contract *const *contracts = wiring_contracts(&n);
+    px_hello_fill("plexus " PLEXUS_VERSION, contracts, n, &system->placement->hello);
+    PX_TRY(domains_start(system));
+    return domains_wait(system);
+}
+
+void placement_end(struct px_system *system)
+{
+    struct px_env *env = system->placement == NULL
+                             ? NULL
+                             : px_kernel_env(system->kernel, system->placement->addr_spawn);
+    if (env != NULL) {
+        px_spawn_end(env);
+    }
+}
+
+bool px_domain_look(struct px_system *system, uint32_t index, struct px_domain_figures *ret_figures)
+{
+    static const char *const states[PX_SPAWN_N_STATES] = {
+        [PX_SPAWN_STARTING] = "starting", [PX_SPAWN_SERVING] = "serving",
+        [PX_SPAWN_WAITING] = "waiting",   [PX_SPAWN_STOPPING] = "stopping",
+        [PX_SPAWN_STOPPED] = "stopped",
+    };
+    struct px_spawn_figures figures;
+    struct px_env *env = system->placement == NULL
+                             ? NULL
+                             : px_kernel_env(system->kernel, system->placement->addr_spawn);
+    if (env == NULL || !px_spawn_look(env, index, &figures)) {
+        return false;
+    }
+    *ret_figures = (struct px_domain_figures){.name = system->placement->domains[index].name,
+                                              .state = states[figures.state],
+                                              .why = figures.why,
+                                              .sandbox = figures.sandbox,
+                                              .pid = figures.pid,
+                                              .starts = figures.starts};
+    return true;
+}

@@ -1,0 +1,103 @@
+/* lane_impl.h - what the files of lane C share.
+ *
+ *     lane.c      life: new, placed, ended, free; the mailbox that owns lanes
+ *     lane_out.c  from the kernel to the socket
+ *     lane_in.c   from the socket to the kernel
+ */
+#ifndef PX_LANE_IMPL_H
+#define PX_LANE_IMPL_H
+
+#include "frame.h"
+#include "lane.h"
+
+#include "posix_loop.h"
+
+enum {
+    LANE_GREETING_LEN = 8,  /* 00 'S' 'P' 00, protocol (pair1), 00 00 */
+    LANE_MESSAGE_HEAD = 13, /* 01, length (8), hops (4) */
+    LANE_HOPS_LEN = 4,      /* counted in the length of a link message */
+    LANE_IOV_MAX = 64,      /* pieces a sendmsg */
+    LANE_READ_MIN = 4096,   /* a read buffer with less room is left */
+    LANE_AGAIN_US = 1000,   /* when there is no memory for what came in */
+};
+
+enum lane_counter {
+    LANE_N_FRAMES_IN,
+    LANE_N_FRAMES_OUT,
+    LANE_N_SENDS,
+    LANE_N_REFUSED, /* frames that their sender may not send */
+    LANE_N_UNFIT,   /* messages that cannot cross */
+    LANE_N_BROKEN,  /* lanes that ended because of what came in */
+    LANE_N_BEHIND,  /* lanes that ended because the far end did not read */
+    LANE_N_COUNTERS,
+};
+
+/* State of the mailbox "link". */
+struct lanes {
+    struct px_env *env;
+    struct px_posix *os;
+    uint8_t owner;
+    struct px_lane *first;
+};
+
+/* What goes out. `batch` is the link message that is being put together: its frames are in the
+ * chain and in the buffer behind `from`, its header is filled in when it is closed. */
+struct lane_out {
+    struct px_chain chain;
+    struct px_buf *buf;
+    uint32_t from, off,
+        cap;             /* bytes of `buf` that are in use and not in the chain yet: [from, off) */
+    uint8_t *batch_head; /* NULL: no batch */
+    uint64_t batch_len;
+    uint32_t frames, turns; /* held back */
+    bool blocked;           /* the socket takes no more: epoll will say when */
+};
+
+/* What comes in: bytes [off, end) of `buf`; or, when a frame is longer than the buffer's rest, all
+ * of it in `chain`. */
+struct lane_in {
+    struct px_buf *buf;
+    uint32_t off, end, cap;
+    uint64_t missing; /* bytes of the frame in the chain that are still to come, as far as known */
+    struct px_chain chain;
+    uint64_t message_left; /* bytes of the link message that are still to come */
+    bool greeted;
+    struct px_frame frame; /* taken, but the kernel had no memory for it */
+    bool has_frame;
+    uint64_t received;
+};
+
+struct px_lane {
+    struct lanes *lanes;
+    struct px_lane *next;
+    struct px_link *link; /* NULL: not placed */
+    struct px_lane_config config;
+    struct posix_source source;
+    struct posix_later later;
+    struct px_sul end_timer, again_timer;
+    bool ended, is_busy;
+    bool reading, freed; /* it is freed when it has stopped reading */
+    uint64_t sent;
+    const char *why;
+    struct lane_out out;
+    struct lane_in in;
+};
+
+extern const struct px_link_ops lane_link_ops;
+extern const uint8_t lane_greeting[LANE_GREETING_LEN];
+
+/* lane.c: the end has come. Once; safe anywhere. */
+void lane_break(struct px_lane *lane, const char *why);
+
+/* lane_out.c */
+void lane_greet(struct px_lane *lane);
+void lane_write(struct px_lane *lane);
+void lane_later(struct posix_later *later, bool idle);
+void lane_out_drop(struct px_lane *lane);
+
+/* lane_in.c */
+void lane_read(struct px_lane *lane);
+void lane_again(struct px_sul *sul);
+void lane_in_drop(struct px_lane *lane);
+
+#endif

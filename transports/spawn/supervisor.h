@@ -1,0 +1,68 @@
+/* supervisor.h - the supervisor of the processes that host services. For clients/lib.
+ *
+ * A domain is a process running px-domain, joined by lane C. The mailbox "spawn" starts it, tells
+ * it what to host, places its mailboxes when it is ready, and replaces it when it dies or hangs: at
+ * once, unless it has died SPAWN_QUICK_DEATHS times in a row before it was ready or within a second
+ * of it; then it waits, twice as long each time.
+ */
+#ifndef PX_SUPERVISOR_H
+#define PX_SUPERVISOR_H
+
+#include <px/kernel.h>
+
+#include "hello.h"
+
+enum {
+    PX_SPAWN_DOMAINS_MAX = 32,
+    SPAWN_QUICK_DEATHS = 3,
+    SPAWN_STABLE_MS = 1000, /* who lives longer than this behind Ready has not died quickly */
+    SPAWN_BACKOFF_MS = 100, /* the first wait; it doubles */
+    SPAWN_BACKOFF_MAX_MS = 10000,
+    SPAWN_READY_MS = 5000, /* from start to Ready; then it counts as hung */
+    SPAWN_BEAT_MS = 1000,  /* silence after which a domain that was sent something is asked */
+    SPAWN_BEATS_MAX = 3,   /* silent beats after which it is hung */
+    SPAWN_FINISH_MS = 500, /* from the end of its link to the end of a process, in the end */
+    PX_SPAWN_WHY_MAX = 640,
+};
+
+/* Everything is copied but `hello`, which outlives the mailbox. */
+struct px_spawn_domain {
+    const char *name;    /* at most 31 bytes */
+    const char *program; /* path of px-domain */
+    const px_addr *mailboxes;
+    uint32_t n_mailboxes;
+    const Link__SetupOf *setup;
+    const struct px_hello *hello; /* ours */
+};
+
+/* Mailbox "spawn": nobody sends there. Its kernel has a mailbox "link" as well. */
+extern const struct px_service px_spawn_service;
+
+enum px_spawn_state {
+    PX_SPAWN_STARTING,
+    PX_SPAWN_SERVING,
+    PX_SPAWN_WAITING, /* died; will be started again later */
+    PX_SPAWN_STOPPING,
+    PX_SPAWN_STOPPED,
+    PX_SPAWN_N_STATES,
+};
+
+/* What is known of a domain. */
+struct px_spawn_figures {
+    enum px_spawn_state state;
+    int pid; /* 0: none */
+    uint32_t starts;
+    const char *why;     /* it ended last; "": it never has. Valid until the next turn. */
+    const char *sandbox; /* in force, in words */
+};
+
+/* Starts a domain. `env`: of mailbox "spawn". ELIMIT: PX_SPAWN_DOMAINS_MAX; ENOMEM; EINVAL: the
+ * setup is too large. A program that cannot be started is told in the figures. */
+PX_MUST_USE enum px_err px_spawn_add(struct px_env *env, const struct px_spawn_domain *domain);
+/* Figures of domain `index`, in the order of adding; false: there are no more. */
+bool px_spawn_look(struct px_env *env, uint32_t index, struct px_spawn_figures *ret);
+/* Ends every process and waits for it: no zombie, no descriptor stays. To be called before
+ * px_kernel_free. */
+void px_spawn_end(struct px_env *env);
+
+#endif
