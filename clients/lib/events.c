@@ -255,6 +255,20 @@ static enum px_err head_send(struct px_request request, const struct px_events_c
                                                         .n_fields = config->n_fields + 1});
 }
 
+static enum px_err stream_finish(struct event_stream *s)
+{
+    struct request *r = s->request;
+    if (s->finished || r->state != SENDING) {
+        return PX_ESTATE;
+    }
+    s->finished = true;
+    px_sul_cancel(r->app->env, &s->keep_alive);
+    px_chain_join(&r->out, &s->queue);
+    s->queued = 0;
+    s->counts.waiting = 0;
+    return px_request_finish(request_handle(r), NULL, 0);
+}
+
 enum px_err px_events_begin(struct px_request request, const struct px_events_config *config)
 {
     static const struct px_events_config defaults;
@@ -279,8 +293,8 @@ enum px_err px_events_begin(struct px_request request, const struct px_events_co
     s->sent_us = px_now_us(r->app->env);
     hook_set(r, &s->hook, &stream_hooks);
     px_sul_schedule(r->app->env, &s->keep_alive, on_keep_alive, s->keep_alive_us);
-    if (r->is_head) {
-        return px_events_finish(request);
+    if (r->is_head || r->app->stopping) {
+        return stream_finish(s);
     }
     if (config->retry_ms != 0) {
         px_events_send(request, &(struct px_event){.retry_ms = config->retry_ms});
@@ -302,20 +316,6 @@ static void on_ended(struct px_request request, void *arg, enum px_status status
     px_sul_cancel(app->env, &s->keep_alive);
     px_chain_clear(&s->queue);
     px_pool_put(&app->event_streams, s);
-}
-
-static enum px_err stream_finish(struct event_stream *s)
-{
-    struct request *r = s->request;
-    if (s->finished || r->state != SENDING) {
-        return PX_ESTATE;
-    }
-    s->finished = true;
-    px_sul_cancel(r->app->env, &s->keep_alive);
-    px_chain_join(&r->out, &s->queue);
-    s->queued = 0;
-    s->counts.waiting = 0;
-    return px_request_finish(request_handle(r), NULL, 0);
 }
 
 enum px_err px_events_finish(struct px_request request)

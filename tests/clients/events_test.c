@@ -293,9 +293,13 @@ END_TEST
 START_TEST(stopping_ends_event_streams)
 {
     px_handle to = begin(4096);
-    event_streams_stop(rig.system->app);
-    event_streams_stop(rig.system->app);
+    px_app_service.stop(rig.system->app);
+    px_app_service.stop(rig.system->app);
     sim_settle(rig.sim);
+    engine_expect_data(&rig, "", true);
+    engine_say_ended(&rig, to, PX_OK);
+    ck_assert_uint_eq(n_ended, 1);
+    to = begin(4096); /* it was on its way already */
     engine_expect_data(&rig, "", true);
     engine_say_ended(&rig, to, PX_OK);
 }

@@ -12,8 +12,9 @@
  *     px_topic_publish(topic, &(struct px_event){.data = "12:00", .data_len = 5});
  *
  * What happens to the stream is told as for every request, by px_request_on: `drained` when all
- * that waited has gone, `ended` at the end. px_stop ends event streams in order. The rules in
- * plexus.h hold here too.
+ * that waited has gone, `ended` at the end. A client that takes nothing for write_ms (struct
+ * px_server_config) is reset, whatever the policy. px_stop ends event streams in order, and those
+ * that begin afterwards at once. The rules in plexus.h hold here too.
  */
 #ifndef PLEXUS_EVENTS_H
 #define PLEXUS_EVENTS_H
