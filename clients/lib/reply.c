@@ -193,11 +193,12 @@ enum px_err px_request_reply_text(struct px_request request, uint32_t status, co
     return px_request_reply(request, &reply);
 }
 
-/* The outcome of an answer of our own. Without memory for it the request is given up. */
+/* The outcome of an answer of our own. Without memory for it, or when it cannot be said, the
+ * request is given up: nobody else would answer. */
 static void answered_or_cancel(struct request *r, enum px_err err)
 {
-    if (err == PX_ENOMEM) {
-        request_cancel(r, PX_NO_MEMORY);
+    if (err == PX_ENOMEM || err == PX_EINVAL) {
+        request_cancel(r, err == PX_ENOMEM ? PX_NO_MEMORY : PX_INTERNAL);
     }
 }
 

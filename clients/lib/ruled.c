@@ -90,6 +90,24 @@ static bool text_put(struct px_text text, char *ret, size_t size)
     return true;
 }
 
+/* The methods a page may use: those configured, else those routed; a route of any method has the
+ * one that is asked for ("*" is no method to browsers that send credentials). */
+static const char *preflight_methods(const struct request *r, const struct cors *cors,
+                                     char allow[ROUTE_ALLOW_MAX])
+{
+    struct px_text method = {"", 0};
+    if (cors->methods != NULL) {
+        return cors->methods;
+    }
+    if (strcmp(r->match.route->method, "*") != 0) {
+        route_allow(&request_routes(r)->routes, px_request_path(request_handle(r)), allow);
+    } else if (!head_field(r->msg->body, "access-control-request-method", &method) ||
+               !text_put(method, allow, ROUTE_ALLOW_MAX)) {
+        allow[0] = '\0';
+    }
+    return allow;
+}
+
 /* What is allowed, into the fields of an answer to a preflight. How many. */
 static uint32_t preflight_fields(const struct request *r, const struct cors *cors,
                                  struct px_field *fields, char allow[ROUTE_ALLOW_MAX],
@@ -97,12 +115,8 @@ static uint32_t preflight_fields(const struct request *r, const struct cors *cor
 {
     uint32_t n = 0;
     struct px_text headers;
-    if (cors->methods != NULL) {
-        fields[n++] = (struct px_field){"access-control-allow-methods", cors->methods};
-    } else {
-        route_allow(&request_routes(r)->routes, px_request_path(request_handle(r)), allow);
-        fields[n++] = (struct px_field){"access-control-allow-methods", allow};
-    }
+    fields[n++] =
+        (struct px_field){"access-control-allow-methods", preflight_methods(r, cors, allow)};
     if (!cors->any_headers && cors->headers != NULL) {
         fields[n++] = (struct px_field){"access-control-allow-headers", cors->headers};
     }

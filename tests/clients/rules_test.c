@@ -321,6 +321,10 @@ START_TEST(a_route_of_any_method_has_preflights_too_and_keeps_other_options)
     ck_assert_uint_eq(heard.n_requests, 0);
     ask_whole(200, .path = "/", .method = "OPTIONS", .fields = {"Origin", origins[1]});
     ck_assert_uint_eq(heard.n_requests, 1);
+    ck_assert_int_eq(route("*", "/any", on_now, (struct px_rules){.cors = &cors_some}), PX_EOK);
+    answer = ask_whole(204, .path = "/any", .method = "OPTIONS",
+                       .fields = {"Origin", origins[1], "Access-Control-Request-Method", "PURGE"});
+    ck_assert_str_eq(answer_field(answer, "access-control-allow-methods"), "PURGE");
 }
 END_TEST
 
