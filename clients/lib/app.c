@@ -1,7 +1,7 @@
 /* app.c - the application mailbox: what http engines and net say goes to request.c, body.c and
  * stream.c; calls of this library and of the program are kept here.
  */
-#include "lib.h"
+#include "files_impl.h"
 
 #include "http.pb-c.h"
 #include "http_contract.h"
@@ -119,7 +119,11 @@ static void app_gone(void *state, px_peer peer)
 
 static void app_back(void *state, px_peer peer)
 {
+    const struct app *app = state;
     listener_back(state, peer);
+    if (PX_PEER_ADDR(peer) == app->file) {
+        files_back(app->system);
+    }
 }
 
 static void app_flush(void *state, struct px_want *want)
@@ -153,6 +157,8 @@ static const char *const app_counters[N_COUNTERS] = {
     [COUNT_AUTH_WRONG] = "auth_wrong",
     [COUNT_AUTH_BUSY] = "auth_busy",
     [COUNT_FORM_REFUSED] = "form_refused",
+    [COUNT_RANGE_IGNORED] = "range_ignored",
+    [COUNT_LISTING_CUT] = "listing_cut",
 };
 
 const struct px_service px_app_service = {

@@ -52,6 +52,7 @@ void files_release(struct px_files *files)
         File__OldRoot *m = px_msg_new(app->env, &file__old_root__descriptor);
         m->root = files->root;
         px_send(app->env, app->file, FILE_DROP_ROOT, m, 0);
+        px_buf_put(files->directory);
     }
     files_unlink(files);
     files_delete(files);
@@ -133,6 +134,7 @@ static enum px_err files_fill(struct px_files *files, const struct px_files_conf
     files->ranges_max = config->ranges_max == 0 ? RANGES_DEFAULT : config->ranges_max;
     files->dotfiles = config->dotfiles;
     files->precompressed = config->precompressed;
+    files->without_links = config->links == PX_FILES_LINKS_NEVER;
     bool has_index = config->index == NULL || config->index[0] != '\0';
     if ((has_index && !copy_text(&files->index, config->index, "index.html")) ||
         !copy_text(&files->param, config->param, "path") ||
@@ -160,10 +162,35 @@ static void root_added(struct app *app, const struct call *call, const struct px
 }
 
 /* Messages of one sender stay in order, so files may be asked for at once. */
-static enum px_err root_add(struct px_files *files, const char *path, bool without_links)
+static enum px_err root_add(struct px_files *files)
+{
+    struct app *app = files->system->app;
+    struct call *call = call_new(app, root_added, 0);
+    if (call == NULL) {
+        return PX_ELIMIT;
+    }
+    File__NewRoot *m = px_msg_new(app->env, &file__new_root__descriptor);
+    m->root = files->root;
+    m->without_links = files->without_links;
+    px_msg_attach(m, files->directory, 0, 1);
+    px_call(app->env, app->file, FILE_ADD_ROOT, m, PX_MS(CALL_DEADLINE_MS),
+            px_handle_of(&app->calls, call));
+    return PX_EOK;
+}
+
+void files_back(struct px_system *system)
+{
+    for (struct px_files *files = system->files; files != NULL; files = files->next) {
+        if (root_add(files) != PX_EOK) {
+            PX_LOG(system->app->env, PX_LOG_ERROR, "files",
+                   PX_KV_STR("add_root", "no call is free"));
+        }
+    }
+}
+
+static enum px_err directory_open(struct px_files *files, const char *path)
 {
     struct px_system *system = files->system;
-    struct app *app = system->app;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         enum px_err err = errno == EACCES                                         ? PX_EDENIED
@@ -172,23 +199,11 @@ static enum px_err root_add(struct px_files *files, const char *path, bool witho
         return system_fail(system, err, path,
                            err == PX_ENOENT ? "no such directory" : strerror(errno));
     }
-    struct px_buf *dir = px_buf_from_fd(app->env, fd, close_fd);
-    if (dir == NULL) {
+    files->directory = px_buf_from_fd(system->app->env, fd, close_fd);
+    if (files->directory == NULL) {
         close_fd(fd);
         return PX_ENOMEM;
     }
-    struct call *call = call_new(app, root_added, 0);
-    if (call == NULL) {
-        px_buf_put(dir);
-        return PX_ELIMIT;
-    }
-    File__NewRoot *m = px_msg_new(app->env, &file__new_root__descriptor);
-    m->root = files->root;
-    m->without_links = without_links;
-    px_msg_attach(m, dir, 0, 1);
-    px_buf_put(dir);
-    px_call(app->env, app->file, FILE_ADD_ROOT, m, PX_MS(CALL_DEADLINE_MS),
-            px_handle_of(&app->calls, call));
     return PX_EOK;
 }
 
@@ -196,11 +211,11 @@ enum px_err px_files_new(struct px_system *system, const struct px_files_config 
                          struct px_files **ret_files)
 {
     if (!config_is_valid(config)) {
-        return PX_EINVAL;
+        return system_fail(system, PX_EINVAL, "files", "a setting is out of its range");
     }
     PX_TRY(px_system_start(system));
     if (system->n_files == FILES_MAX) {
-        return PX_ELIMIT;
+        return system_fail(system, PX_ELIMIT, config->directory, "too many directories are served");
     }
     struct px_files *files = calloc(1, sizeof *files);
     if (files == NULL) {
@@ -209,11 +224,17 @@ enum px_err px_files_new(struct px_system *system, const struct px_files_config 
     *files = (struct px_files){.system = system, .root = system->next_root, .refs = 1};
     enum px_err err = files_fill(files, config);
     if (err == PX_EOK) {
-        err = root_add(files, config->directory, config->links == PX_FILES_LINKS_NEVER);
+        err = directory_open(files, config->directory);
+    }
+    if (err == PX_EOK) {
+        err = root_add(files);
     }
     if (err != PX_EOK) {
+        px_buf_put(files->directory);
         files_delete(files);
-        return err;
+        return err == PX_EINVAL
+                   ? system_fail(system, err, config->directory, "a field or type is none")
+                   : err;
     }
     system->next_root++;
     system->n_files++;

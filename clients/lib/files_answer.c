@@ -343,6 +343,7 @@ static void send_wanted(const struct answer *a, const struct conditions *conditi
     }
     switch (verdict) {
     case RANGES_ALL:
+        px_count(a->r->app->env, COUNT_RANGE_IGNORED, conditions->range.ptr != NULL ? 1 : 0);
         send_all(a);
         return;
     case RANGES_NONE:

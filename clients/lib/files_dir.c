@@ -83,6 +83,7 @@ static void listed_answer(struct request *r, const struct px_msg *reply)
     uint32_t n_read = list_read(payload, entries, n);
     n = n_read < n ? n_read : n;
     list_sort(entries, n);
+    px_count(r->app->env, COUNT_LISTING_CUT, m->cut ? 1 : 0);
     page_send(r, entries, n, m->cut);
     px_buf_put(memory);
 }

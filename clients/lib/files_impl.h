@@ -30,10 +30,11 @@ struct px_files {
     char *param, *index, *default_type; /* index NULL: none */
     uint8_t *fields;                    /* serialized HeaderList */
     size_t fields_len;
-    uint32_t root; /* our number for it */
+    struct px_buf *directory; /* open, to be handed over again if need be */
+    uint32_t root;            /* our number for it */
     uint32_t refs; /* the program's, and one for each request that waits for the mailbox */
     uint32_t listing_max, ranges_max;
-    bool listing, dotfiles, precompressed;
+    bool listing, dotfiles, precompressed, without_links;
 };
 
 /* What to say of a file besides what the file itself says. */
@@ -48,6 +49,8 @@ struct file_terms {
 /* ---- files.c ---- */
 void files_hold(struct px_files *files);
 void files_release(struct px_files *files);
+/* The mailbox `file` lives again, and knows no roots of ours. */
+void files_back(struct px_system *system);
 /* Frees what is left when the kernel is gone. */
 void files_free_all(struct px_system *system);
 

@@ -190,6 +190,12 @@ static const struct px_msg *exchange(uint32_t status, struct ask ask)
 
 #define exchange(status, ...) exchange((status), (struct ask){__VA_ARGS__})
 
+static uint64_t counted(enum app_counter counter)
+{
+    const char *name = NULL;
+    return px_kernel_counter(rig.system->kernel, rig.app, counter, &name);
+}
+
 /* ---- life ---- */
 
 START_TEST(a_directory_is_handed_over_open)
@@ -212,6 +218,19 @@ START_TEST(a_directory_is_handed_over_open)
     ck_assert_uint_eq(
         ((const File__OldRoot *)sim_expect(rig.world, "file", FILE_DROP_ROOT)->body)->root,
         m->root);
+}
+END_TEST
+
+START_TEST(a_mailbox_that_lives_again_is_handed_its_directories)
+{
+    px_sim_kill(rig.world, "file");
+    sim_settle(rig.sim);
+    px_sim_restart(rig.world, "file");
+    sim_settle(rig.sim);
+    const struct px_msg *msg = sim_expect(rig.world, "file", FILE_ADD_ROOT);
+    px_reply(file(), msg, PX_OK, px_msg_new(file(), &file__added_root__descriptor));
+    sim_settle(rig.sim);
+    exchange(200, .method = NULL);
 }
 END_TEST
 
@@ -385,7 +404,9 @@ START_TEST(the_second_range_is_refused_where_one_is_the_limit)
 {
     set_up(.ranges_max = 1);
     exchange(206, .fields = {{"range", "bytes=1-1"}});
+    ck_assert_uint_eq(counted(COUNT_RANGE_IGNORED), 0);
     exchange(200, .fields = {{"range", "bytes=1-1,-2"}});
+    ck_assert_uint_eq(counted(COUNT_RANGE_IGNORED), 1);
 }
 END_TEST
 
@@ -589,6 +610,7 @@ START_TEST(a_directory_without_index_is_listed_where_that_is_wanted)
     memcpy(px_buf_data(buf), entries, sizeof entries);
     px_msg_attach_take(m, buf, 0, sizeof entries);
     m->entries = 1;
+    m->cut = true;
     px_reply(file(), list, PX_OK, m);
     sim_settle(rig.sim);
     const struct px_msg *msg = expect_response(200);
@@ -597,6 +619,8 @@ START_TEST(a_directory_without_index_is_listed_where_that_is_wanted)
     ck_assert_uint_eq(px_msg_payload(msg, &slices), 1);
     ck_assert_ptr_nonnull(memmem(slices[0].ptr, slices[0].len, "./%3Ca%3E\">&lt;a&gt;", 20));
     ck_assert_ptr_nonnull(memmem(slices[0].ptr, slices[0].len, "<title>/f/sub/<", 15));
+    ck_assert_ptr_nonnull(memmem(slices[0].ptr, slices[0].len, "Only 1 entries are", 18));
+    ck_assert_uint_eq(counted(COUNT_LISTING_CUT), 1);
     say_ended(to);
 }
 END_TEST
@@ -681,6 +705,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         a_directory_is_handed_over_open,
+        a_mailbox_that_lives_again_is_handed_its_directories,
         what_cannot_be_served_is_refused,
         the_129th_directory_is_refused,
         files_that_are_freed_answer_what_is_under_way,

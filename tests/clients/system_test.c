@@ -1,6 +1,7 @@
 /* system_test.c - whole systems on the operating system, without a client: made, embedded, posted
  * to, stopped. */
 #include <check.h>
+#include <fcntl.h>
 #include <plexus.h>
 #include <poll.h>
 #include <pthread.h>
@@ -167,6 +168,68 @@ START_TEST(what_fails_says_what_and_why)
 }
 END_TEST
 
+static uint32_t open_descriptors(void)
+{
+    uint32_t n = 0;
+    for (int fd = 0; fd < 1000; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+    }
+    return n;
+}
+
+START_TEST(files_come_and_go_while_a_system_runs)
+{
+    const struct px_files_config config = {.directory = "/tmp"};
+    struct px_files *files[4];
+    ck_assert_int_eq(px_system_start(sys), PX_EOK);
+    uint32_t before = open_descriptors();
+    for (int round = 0; round < 200; round++) { /* more than there may be at a time */
+        for (int i = 0; i < 4; i++) {
+            ck_assert_int_eq(px_files_new(sys, &config, &files[i]), PX_EOK);
+        }
+        ck_assert(px_dispatch(sys));
+        ck_assert_uint_eq(open_descriptors(), before + 4);
+        for (int i = 0; i < 4; i++) {
+            px_files_free(files[i]);
+        }
+        ck_assert(px_dispatch(sys));
+        ck_assert_uint_eq(open_descriptors(), before);
+    }
+    ck_assert_int_eq(
+        px_files_new(sys, &(struct px_files_config){.directory = "/tmp", .index = "/"}, &files[0]),
+        PX_EINVAL);
+    expect_error("files: a setting is out of its range");
+}
+END_TEST
+
+static void free_files(void *arg)
+{
+    px_files_free(arg);
+}
+
+START_TEST(a_system_ends_with_its_files_whoever_frees_them)
+{
+    const struct px_files_config config = {.directory = "/tmp"};
+    struct px_server *server = NULL;
+    struct px_routes *routes = NULL;
+    struct px_files *freed_by_routes = NULL, *freed_by_nobody = NULL;
+    uint32_t before = open_descriptors();
+    struct px_system *own = NULL;
+    ck_assert_int_eq(px_system_new(NULL, &own), PX_EOK);
+    ck_assert_int_eq(px_server_new(own, NULL, &server), PX_EOK);
+    ck_assert_int_eq(px_files_new(own, &config, &freed_by_routes), PX_EOK);
+    ck_assert_int_eq(px_files_new(own, &config, &freed_by_nobody), PX_EOK);
+    ck_assert_int_eq(px_routes_new(&routes), PX_EOK);
+    ck_assert_int_eq(px_routes_add(routes, "GET", "/*path", px_files_serve, freed_by_routes, NULL),
+                     PX_EOK);
+    px_routes_on_freed(routes, free_files, freed_by_routes);
+    px_server_use(server, routes);
+    ck_assert(px_dispatch(own));
+    px_system_free(own);
+    ck_assert_uint_eq(open_descriptors(), before);
+}
+END_TEST
+
 START_TEST(listening_says_where_and_why_not)
 {
     struct px_server *server = NULL;
@@ -291,6 +354,8 @@ int main(void)
     tcase_add_test(systems, a_descriptor_of_the_programs_is_watched);
     tcase_add_test(systems, one_system_has_one_server_and_only_before_it_is_started);
     tcase_add_test(systems, what_fails_says_what_and_why);
+    tcase_add_test(systems, files_come_and_go_while_a_system_runs);
+    tcase_add_test(systems, a_system_ends_with_its_files_whoever_frees_them);
     tcase_add_test(systems, listening_says_where_and_why_not);
     tcase_add_test(systems, a_listener_ends_and_its_index_is_given_to_the_next);
     tcase_add_test(systems, breaking_lets_run_return_and_run_goes_on);
