@@ -149,6 +149,7 @@ static const char *const app_counters[N_COUNTERS] = {
     [COUNT_FULL] = "queue_full",
     [COUNT_EVENT_DROPPED] = "event_dropped",
     [COUNT_EVENT_CLOSED] = "event_stream_closed",
+    [COUNT_TOPIC_FULL] = "topic_full",
     [COUNT_RATE] = "rate_limited",
     [COUNT_EVICTED] = "rate_evicted",
     [COUNT_BODY_LONG] = "body_too_long",

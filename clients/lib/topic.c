@@ -183,6 +183,7 @@ enum px_err px_topic_subscribe(struct px_topic *topic, struct px_request request
     }
     struct member *m = member_find(s, NULL);
     if (m == NULL || topic->counts.subscribers >= topic->subscribers_max) {
+        px_count(topic->system->app->env, COUNT_TOPIC_FULL, 1);
         return PX_ELIMIT;
     }
     if (!replay(topic, s, &missed)) {

@@ -499,6 +499,9 @@ START_TEST(the_subscriber_after_the_last_is_told_so)
         to[i] = begin_of(i, NULL, 4096);
         ck_assert_int_eq(px_topic_subscribe(topic, last, NULL), i < 2 ? PX_EOK : PX_ELIMIT);
     }
+    const char *name;
+    ck_assert_uint_eq(px_kernel_counter(rig.system->kernel, rig.app, COUNT_TOPIC_FULL, &name), 1);
+    ck_assert_str_eq(name, "topic_full");
     for (uint64_t i = 0; i < STREAMS; i++) {
         engine_say_ended(&rig, to[i], PX_RESET);
     }

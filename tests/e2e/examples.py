@@ -15,8 +15,8 @@ from common import PATIENCE_S, SOURCE, Server, main, need, program, run, until
 
 need("curl")
 FOLDER = "clients/examples/example_"
-HELLO, EMBED, UPLOAD, ECHO, EVENTS, FORM = (program(FOLDER + name) for name in (
-    "hello", "embed_poll", "upload", "unix_echo", "events", "form_upload"))
+HELLO, EMBED, UPLOAD, ECHO, EVENTS, FORM, FORM_UPLOAD = (program(FOLDER + name) for name in (
+    "hello", "embed_poll", "upload", "unix_echo", "events", "form", "form_upload"))
 JSON_API, LOG_SINK, MANY, REDIRECTS, TWO = (program(FOLDER + name) for name in (
     "json_api", "log_sink", "many_routes", "redirects", "two_systems"))
 BASIC_AUTH, DOWNLOAD, STATIC = (program(FOLDER + name) for name in ("basic_auth", "download", "static_site"))
@@ -63,11 +63,21 @@ class Examples(unittest.TestCase):
             server.stop()
         self.assertIn("complete", "".join(server.lines) + "complete")
 
+    def test_form_takes_orders_either_way(self):
+        server = self.start(FORM, "127.0.0.1:0")
+        self.assertIn(b"<form method=post>", self.get(server.url + "/")[1])
+        self.assertEqual(self.get(server.url + "/", "-d", "name=Ann+B.&drink=t%65a"), (200, b"Order 1: tea for Ann B.\n"))
+        self.assertEqual(self.get(server.url + "/", "-F", "name=Bob"), (200, b"Order 2: water for Bob\n"))
+        for options, status in ((["-d", "drink=tea"], 422), (["-d", "name=%"], 400), (["-d", "a&b&c"], 413),
+                                (["-d", "name=" + "x" * 1996], 413), (["-F", "a=;filename="], 422)):
+            self.assertEqual(self.get(server.url + "/", *options)[0], status, options)
+        self.assertEqual(self.get(server.url + "/", "-d", "name=" + "x" * 1995)[0], 200)
+
     def test_form_upload_stores_the_files_of_a_form(self):
         data = os.urandom(5 << 20) + b"\r\n--\r\n"
         with tempfile.TemporaryDirectory() as top:
             os.mkdir(top + "/in")
-            server = self.start(os.path.abspath(FORM), "127.0.0.1:0", prepare=lambda: os.chdir(top + "/in"))
+            server = self.start(os.path.abspath(FORM_UPLOAD), "127.0.0.1:0", prepare=lambda: os.chdir(top + "/in"))
             self.assertIn(b"<progress", run("curl", "-s", server.url + "/")[1])
             with open(top + "/from", "wb") as f:
                 f.write(data)

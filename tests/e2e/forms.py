@@ -11,6 +11,7 @@ from common import PATIENCE_S, SANITIZED, Server, main, need, program, read_resp
 
 need("curl")
 FORM = os.path.abspath(program("clients/examples/example_form_upload"))
+ORDER = program("clients/examples/example_form")
 BIG = (16 if SANITIZED else 256) << 20
 MEMORY = 16 << 20  # more than that is not asked for, however long a file is
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
@@ -21,6 +22,12 @@ form.append('file', new Blob(['one\\r\\n--', new Uint8Array([0, 255])]), 'a "b" 
 form.append('file', new Blob([new Uint8Array(3000000).fill(7)]), 'big')
 fetch(process.argv[1], {method: 'POST', body: form}).then(async r => console.log(JSON.stringify([r.status, await r.text()])))
 """
+PAGE = """<!doctype html><meta charset=utf-8><form method=post enctype="%s" action="%s/">
+<input name=name id=name><input name=drink value="a &amp; b+%%41="><input type=file name=file id=file></form><script>
+const files = new DataTransfer()
+files.items.add(new File(['one\\r\\n--', new Uint8Array([0, 255])], 'a "b" \\\\ \u20ac.bin'))
+%s
+document.forms[0].submit()</script>"""
 
 
 def digest(path):
@@ -123,6 +130,26 @@ class Forms(unittest.TestCase):
         with open(os.path.join(self.stored, 'a "b" \u20ac.bin'), "rb") as f:
             self.assertEqual(f.read(), b"one\r\n--\x00\xff")
         self.assertEqual(os.path.getsize(self.stored + "/big"), 3000000)
+
+    def browse(self, kind, url, script):
+        """What a browser shows once it has sent a form."""
+        with open(self.top + "/page.html", "w", encoding="utf-8") as f:
+            f.write(PAGE % (kind, url, script))
+        return run("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom",
+                   "file://" + self.top + "/page.html", timeout=6 * PATIENCE_S)[1].decode()
+
+    @unittest.skipUnless(shutil.which("chromium"), "chromium is not installed")
+    def test_a_form_as_a_browser_encodes_it(self):
+        order = Server(ORDER, "127.0.0.1:0")
+        self.addCleanup(order.kill)
+        for i, kind in enumerate(("application/x-www-form-urlencoded", "multipart/form-data")):
+            script = "document.getElementById('name').value = '\u20ac\"'; document.getElementById('file').remove()"
+            shown = self.browse(kind, order.url, script)
+            self.assertIn('Order %d: a &amp; b+%%41= for \u20ac"' % (i + 1), shown)
+        shown = self.browse("multipart/form-data", self.server.url, "document.getElementById('file').files = files.files;"
+                            "document.querySelectorAll('[name=name],[name=drink]').forEach(e => e.remove())")
+        self.assertIn("Stored.", shown)
+        self.assertEqual(os.listdir(self.stored), [" \u20ac.bin"])
 
 
 if __name__ == "__main__":
