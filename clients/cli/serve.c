@@ -1,6 +1,7 @@
 /* serve.c - plexus serve: from the command line to a running server, and its end.
  */
 #include "serve.h"
+#include "placement_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@ static const struct cli_option options[] = {
     {"--check", NULL, "only say whether the configuration is right"},
     {"--listen", "ADDR:PORT", "where to listen, up to 64 times [127.0.0.1:8080 and [::1]:8080]"},
     {"--root", "DIR", "serve the files below DIR [a page that explains itself]"},
+    {"--placement", "FILE", "run services in processes of their own, as FILE says (YAML)"},
     {"--log-level", "LEVEL", "error, warn, info or debug [info]"},
     {"--set", "KEY=VALUE", "set any key of the configuration, over the file"},
     {NULL, NULL, NULL},
@@ -164,7 +166,25 @@ static void raise_descriptors(struct serve *serve)
 
 /* ---- the command ---- */
 
-static enum cli_exit assemble(struct serve *serve)
+/* Only whether it is right, if that is all that was asked: `*ret_file` stays NULL. */
+static enum cli_exit placement_read(const struct serve *serve, struct placement_file **ret_file)
+{
+    struct placement_file *file =
+        serve->args.placement == NULL
+            ? NULL
+            : placement_file_read(serve->args.placement, print_mistake, NULL);
+    if (serve->args.placement != NULL && file == NULL) {
+        return CLI_EXIT_USAGE;
+    }
+    if (serve->args.check) {
+        placement_file_free(file);
+        return CLI_EXIT_OK;
+    }
+    *ret_file = file;
+    return CLI_EXIT_OK;
+}
+
+static enum px_err system_make(struct serve *serve, const struct px_placement *placement)
 {
     const struct conf_node *root = conf_root(serve->conf);
     struct px_system_config config = {
@@ -172,16 +192,27 @@ static enum cli_exit assemble(struct serve *serve)
         .files_open_max = conf_number32(root, "server.files_open_max"),
         .log = log_kernel,
         .log_arg = &serve->logs,
+        .placement = placement,
     };
     struct px_server_config limits;
     serve_server_config(root, &limits);
-    enum px_err err = px_system_new(&config, &serve->system);
-    if (err == PX_EOK) {
-        err = px_server_new(serve->system, &limits, &serve->server);
+    PX_TRY(px_system_new(&config, &serve->system));
+    PX_TRY(px_server_new(serve->system, &limits, &serve->server));
+    return px_system_start(serve->system);
+}
+
+static enum cli_exit assemble(struct serve *serve)
+{
+    struct placement_file *placement = NULL;
+    enum cli_exit code = placement_read(serve, &placement);
+    if (code != CLI_EXIT_OK) {
+        return code;
     }
-    err = err == PX_EOK ? px_system_start(serve->system) : err;
+    enum px_err err = system_make(serve, placement == NULL ? NULL : placement_file_get(placement));
+    placement_file_free(placement);
     if (err != PX_EOK) {
-        return failed("start", px_err_text(err));
+        bool is_told = serve->system != NULL && px_system_error(serve->system)[0] != '\0';
+        return failed("start", is_told ? px_system_error(serve->system) : px_err_text(err));
     }
     serve->logs.system = serve->system;
     serve->site = site_new(serve->system, serve->conf, NULL);

@@ -23,7 +23,8 @@ enum { SETS_MAX = 64 };
 
 /* What the command line says, kept for every reload. */
 struct serve_args {
-    const char *config; /* NULL: no file */
+    const char *config;    /* NULL: no file */
+    const char *placement; /* NULL: everything in this process */
     bool check;
     struct {
         const char *option, *key, *value;

@@ -55,6 +55,8 @@ static bool option_take(struct serve_args *args, struct cli_args *cli, const cha
 {
     if (strcmp(name, "--config") == 0) {
         args->config = value;
+    } else if (strcmp(name, "--placement") == 0) {
+        args->placement = value;
     } else if (strcmp(name, "--check") == 0) {
         args->check = true;
     } else if (strcmp(name, "--listen") == 0) {

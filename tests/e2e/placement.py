@@ -174,6 +174,27 @@ class AtRest(Rig):
         return any(child != pid for child in children(self.server.process.pid))
 
 
+class Serve(unittest.TestCase):
+    def test_plexus_serve_places_services_too(self):
+        plexus = program("clients/cli/plexus")
+        env = dict(os.environ, PX_DOMAIN=DOMAIN)
+        server = Server(plexus, "serve", "--listen", "127.0.0.1:0", "--placement", PLACEMENTS["h1-lane-c"], env=env)
+        self.addCleanup(server.kill)
+        self.assertEqual(len(children(server.process.pid)), 1)
+        self.assertTrue(server.say(b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 "))
+        self.assertEqual(server.stop(), 0)
+
+    def test_plexus_serve_refuses_a_placement_by_file_and_line(self):
+        plexus = program("clients/cli/plexus")
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+            f.write("domains:\n  a: {services: [h1]}\n  b: {services: [h1]}\n")
+            f.flush()
+            for option in ([], ["--check"]):
+                code, _, err = run(plexus, "serve", "--placement", f.name, *option)
+                self.assertEqual(code, 2)
+                self.assertRegex(err, r"\.yaml:3:18: domains\.b\.services\[0\]: 'h1' is listed already")
+
+
 class ByHand(unittest.TestCase):
     def test_help_and_version(self):
         code, out, err = run(DOMAIN, "--help")
