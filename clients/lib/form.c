@@ -107,6 +107,18 @@ static void on_drained(struct px_request request, void *arg)
 
 /* ---- what the parser finds ---- */
 
+/* Somebody has answered, perhaps a rule of the route: that ends the form. */
+static bool is_answered(struct form *f)
+{
+    uint32_t state = f->request->state;
+    if (state == WAITING || state == SENDING) {
+        return false;
+    }
+    f->over = true;
+    done_tell(f, PX_ESTALE);
+    return true;
+}
+
 /* False: nothing more is to be told. */
 static bool step_tell(struct form *f, enum form_step step)
 {
@@ -123,12 +135,7 @@ static bool step_tell(struct form *f, enum form_step step)
     } else if (step == FORM_END && events->end != NULL) {
         events->end(request, f->arg, &p->part);
     }
-    uint32_t state = f->request->state;
-    if (state != WAITING && state != SENDING) {
-        f->over = true;
-        done_tell(f, PX_ESTALE);
-    }
-    return !f->over;
+    return !is_answered(f);
 }
 
 /* Gives back what the program has not to deal with. */
@@ -150,7 +157,7 @@ static void on_body(struct px_request request, void *arg, const void *data, size
     struct px_bytes in = px_bytes_of(data, len);
     enum form_step step = FORM_MORE;
     (void)request;
-    if (f->over) {
+    if (f->over || is_answered(f)) {
         return;
     }
     f->len += len;

@@ -352,6 +352,55 @@ START_TEST(a_body_is_read_once)
 }
 END_TEST
 
+/* ---- rules ---- */
+
+static px_handle post_ruled(const struct px_rules *rules)
+{
+    ck_assert_int_eq(px_server_route_with(&rig.server, "POST", "/ruled", on_post, NULL, rules),
+                     PX_EOK);
+    return post("/ruled", URLENCODED);
+}
+
+START_TEST(a_form_longer_than_its_route_takes_is_answered_413)
+{
+    px_handle to = post_ruled(&(struct px_rules){.body_max = 6});
+    say(to, "a=1&b=", false);
+    expect_heard("{a}1;{b}");
+    say(to, "2", true);
+    expect_heard("{a}1;{b}");
+    ck_assert_uint_eq(n_done, 0);
+    expect_answer(to, 413);
+    ck_assert_uint_eq(n_done, 1);
+    ck_assert_int_eq(done_err, PX_ESTALE);
+}
+END_TEST
+
+START_TEST(a_form_is_over_when_its_route_has_waited_long_enough)
+{
+    px_handle to = post_ruled(&(struct px_rules){.answer_ms = 1000});
+    say(to, "a=1", false);
+    sim_advance_us(rig.sim, 1000000);
+    engine_expect_response(&rig, 503, NULL);
+    say(to, "2&b=3", true);
+    expect_heard("{a}1");
+    ck_assert_uint_eq(n_done, 1);
+    ck_assert_int_eq(done_err, PX_ESTALE);
+    engine_say_ended(&rig, to, PX_OK);
+    ck_assert_uint_eq(n_done, 1);
+}
+END_TEST
+
+START_TEST(a_form_that_comes_too_slowly_is_over)
+{
+    px_handle to = post_ruled(&(struct px_rules){.body_ms = 1000});
+    say(to, "a=1", false);
+    sim_advance_us(rig.sim, 1000000);
+    expect_answer(to, 408);
+    ck_assert_uint_eq(n_done, 1);
+    ck_assert_int_eq(done_err, PX_ESTALE);
+}
+END_TEST
+
 /* ---- credit ---- */
 
 START_TEST(credit_comes_back_as_data_is_taken)
@@ -473,6 +522,9 @@ static void requests(Suite *suite)
     tcase_add_test(tc, a_client_that_leaves_is_told);
     tcase_add_test(tc, who_answers_before_the_end_hears_no_more);
     tcase_add_test(tc, a_body_is_read_once);
+    tcase_add_test(tc, a_form_longer_than_its_route_takes_is_answered_413);
+    tcase_add_test(tc, a_form_is_over_when_its_route_has_waited_long_enough);
+    tcase_add_test(tc, a_form_that_comes_too_slowly_is_over);
     tcase_add_test(tc, credit_comes_back_as_data_is_taken);
     tcase_add_test(tc, credit_by_hand_comes_back_for_what_is_settled_and_for_no_data);
     tcase_add_test(tc, a_small_form_is_collected);
