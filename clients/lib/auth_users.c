@@ -55,6 +55,16 @@ static const char *line_fault(struct px_text line, const char *colon)
     return line.len - name_len - 1 > AUTH_HASH_MAX ? "the hash is longer than 383 bytes" : NULL;
 }
 
+static char *text_copy(const char *text, size_t len)
+{
+    char *copy = malloc(len + 1);
+    if (copy != NULL) {
+        memcpy(copy, text, len);
+        copy[len] = '\0';
+    }
+    return copy;
+}
+
 static enum px_err user_add(struct users *users, struct px_text line, const char **ret_why)
 {
     const char *colon = memchr(line.ptr, ':', line.len);
@@ -67,8 +77,8 @@ static enum px_err user_add(struct users *users, struct px_text line, const char
         return PX_EINVAL;
     }
     struct user *user = &users->list[users->n];
-    user->name = strndup(line.ptr, (size_t)(colon - line.ptr));
-    user->hash = strndup(colon + 1, line.len - (size_t)(colon - line.ptr) - 1);
+    user->name = text_copy(line.ptr, (size_t)(colon - line.ptr));
+    user->hash = text_copy(colon + 1, line.len - (size_t)(colon - line.ptr) - 1);
     users->n++;
     if (user->name == NULL || user->hash == NULL) {
         return PX_ENOMEM;

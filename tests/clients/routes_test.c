@@ -124,6 +124,73 @@ START_TEST(sets_that_were_never_used_and_those_in_force_are_freed_once)
 }
 END_TEST
 
+/* A request of the storm: asked, then perhaps answered, then ended. */
+struct stormy {
+    struct px_request request;
+    px_handle to;
+    bool answered;
+};
+
+static uint32_t chance(uint32_t *state, uint32_t n)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (*state >> 8) % n;
+}
+
+static void storm_step(uint32_t *state, struct stormy *s, uint64_t requester, uint32_t *n_sets)
+{
+    if (chance(state, 3) == 0) {
+        struct px_routes *routes = set_new();
+        ck_assert_int_eq(px_routes_add(routes, "GET", "/:name", on_keep, NULL, NULL), PX_EOK);
+        px_server_use(&rig.server, routes);
+        ++*n_sets;
+    } else if (s->to == 0) {
+        sim_settle(rig.sim);
+        px_test_forget(rig.world, "h1");
+        ask(.path = "/x", .requester = requester);
+        const Http__ExchangeCredit *m = sim_expect(rig.world, "h1", REQUESTER_CREDIT)->body;
+        *s = (struct stormy){.request = kept, .to = m->responder};
+    } else if (!s->answered && chance(state, 2) == 0) {
+        struct px_text name = px_request_param(s->request, "name");
+        ck_assert(name.len == 1 && name.ptr[0] == 'x');
+        ck_assert_int_eq(px_request_reply_text(s->request, 200, "y"), PX_EOK);
+        s->answered = true;
+    } else {
+        say_ended(s->to, s->answered ? PX_OK : PX_RESET);
+        *s = (struct stormy){.to = 0};
+    }
+}
+
+START_TEST(in_a_storm_of_sets_each_is_freed_once_and_not_before_its_requests_end)
+{
+    const char *given = getenv("PX_SEED");
+    uint32_t seed = given == NULL ? (uint32_t)_i + 1 : (uint32_t)strtoul(given, NULL, 10);
+    uint32_t state = seed, n_sets = 1;
+    struct stormy stormy[4] = {{.to = 0}};
+    printf("PX_SEED=%u\n", (unsigned)seed);
+    px_server_use(&rig.server, set_new());
+    ck_assert_int_eq(px_server_route(&rig.server, "GET", "/:name", on_keep, NULL), PX_EOK);
+    for (int i = 0; i < 300; i++) {
+        uint32_t which = chance(&state, 4);
+        storm_step(&state, &stormy[which], 100 + which, &n_sets);
+        if (chance(&state, 2) == 0) {
+            sim_settle(rig.sim);
+            px_test_forget(rig.world, "h1");
+        }
+        ck_assert_uint_lt(n_freed, n_sets);
+    }
+    sim_settle(rig.sim);
+    for (int i = 0; i < 4; i++) {
+        if (stormy[i].to != 0) {
+            say_ended(stormy[i].to, PX_RESET);
+        }
+    }
+    sim_settle(rig.sim);
+    px_test_forget(rig.world, "h1");
+    ck_assert_uint_eq(n_freed, n_sets - 1); /* the last one is in force */
+}
+END_TEST
+
 /* ---- virtual hosts ---- */
 
 START_TEST(a_request_goes_to_the_routes_of_its_host)
@@ -478,6 +545,8 @@ int main(void)
     tcase_add_test(sets, a_request_under_way_keeps_its_set_alive);
     tcase_add_test(sets, a_function_may_replace_the_set_it_belongs_to);
     tcase_add_test(sets, sets_that_were_never_used_and_those_in_force_are_freed_once);
+    tcase_add_loop_test(sets, in_a_storm_of_sets_each_is_freed_once_and_not_before_its_requests_end,
+                        0, 20);
     suite_add_tcase(suite, sets);
     TCase *hosts = tcase_create("hosts");
     tcase_add_checked_fixture(hosts, setup, teardown);
