@@ -13,6 +13,7 @@ SECTION = "## Troubleshooting"
 TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"((?:[^"\\\n]|\\.)*)"|\'(?:[^\'\\]|\\.)+\'|(\w+)|(\S)', re.DOTALL)
 HOLE = re.compile(r"%[-+ #0-9.*]*(?:(?:hh|h|ll|l|z|j|t)?[a-zA-Z%]|$)")
 EXPLAIN_THEMSELVES = ("usage", "expected ")  # and what was found: the guide has them as a form
+LOG_LEVELS = r"(PX_LOG|SERVE)_(WARN|ERROR)"
 FEWEST_WORDS = 2  # shorter pieces of a message say nothing of their own
 
 
@@ -68,6 +69,16 @@ def printed_by(source, calls=MESSAGE_CALLS):
     return found
 
 
+def events_of(source):
+    """What a source logs as a warning or an error: the first literal of each such call."""
+    tokens = tokens_of(source)
+    for i, (kind, text) in enumerate(tokens):
+        if kind == "word" and re.fullmatch(LOG_LEVELS, text):
+            after = [t for k, t in tokens[i + 1:i + 3] if k == "text"]
+            if after:
+                yield plain(after[0])
+
+
 def pieces(message):
     """The fixed parts of a message's first line that say something."""
     first = message.strip().split("\n")[0]
@@ -90,11 +101,15 @@ def is_said(quote, texts, exact, shapes):
         return (part.strip(":,.'=") in exact or part == "..." or len(part.split()) > 1
                 and (part in texts or any(shape.fullmatch(part) for shape in shapes)))
 
+    def is_pair(word):
+        key, _, value = word.partition("=")
+        return fits(key) and (value in ("", "...") or value in exact)
+
     reached = {0}
     for start in range(len(words)):
         if start in reached:
             reached |= {end for end in range(start + 1, len(words) + 1) if fits(" ".join(words[start:end]))
-                        or "=" in quote and fits(re.sub(r"=.*", "", words[start])) and end == start + 1}
+                        or "=" in quote and end == start + 1 and is_pair(words[start])}
     return len(words) in reached
 
 
@@ -123,6 +138,8 @@ def check(guide, sources):
             if not message.startswith(EXPLAIN_THEMSELVES):
                 problems += ["%s: %s explains nothing under: %s" % (path, GUIDE, piece)
                              for piece in pieces(message) if piece not in section]
+        problems += ["%s: %s explains nothing under: %s" % (path, GUIDE, event)
+                     for event in events_of(source) if not re.search(r"\b%s\b" % re.escape(event), section)]
     return len(quotes), problems
 
 
@@ -140,6 +157,10 @@ def self_test():
                                                     'conf_mistake(c, n, "expected a host, found %s", x);\n}\n'})[1], 0),
         ("a log line", check(good + " **`a x why=...`**", {"a.c": source["a.c"] + '"why" "x";'.replace(" ", ";")
                                                            + ';"x"'})[1], 0),
+        ("a log line that nobody writes", check(good + " **`event=y`**", {"a.c": source["a.c"] + 'f("event", "x");'})[1], 1),
+        ("an event", check(good, {"a.c": source["a.c"] + 'log(l, SERVE_WARN, "disk_full", "why", w);'})[1], 1),
+        ("an event that is told", check(good + " disk_full", {"a.c": source["a.c"] + 'log(l, SERVE_WARN, "disk_full");'})[1],
+         0),
         ("what is filled in", check(good + " **`x: port 80 is taken`**", source)[1], 0),
         ("a guide without the section", check("", source)[1], 3),
     ])
