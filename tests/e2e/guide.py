@@ -29,7 +29,7 @@ GUIDE = os.path.join(SOURCE, "docs", "guide.md")
 PORT = "8080"  # in the guide; here it is a free one
 CLONE = "--clone" in sys.argv
 NEWCOMER_S = 300
-PAGES_MAX, LINES_A_PAGE, COLUMNS_A_PAGE = 10, 66, 120
+PAGES_MAX, LINES_A_PAGE, COLUMNS_A_PAGE = 10, 70, 120  # A4, 10 point, code in 8
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror"]
 
 

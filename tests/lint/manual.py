@@ -12,6 +12,7 @@ import sys
 from common import BUILD, SOURCE, expect, finish, read, run, skip, tree_files
 
 PLEXUS = os.path.join(BUILD, "clients", "cli", "plexus")
+DOMAIN = os.path.join(BUILD, "clients", "domain", "px-domain")
 FOLDER = "docs/man/"
 
 
@@ -51,10 +52,11 @@ def help_part(text, title):
 
 
 def help_options(text):
-    """{option: value} of a help text."""
+    """{option: value} of a help text: below "Options:", or in all of it."""
+    part = help_part(text, "Options") or text
     return {m.group(1): (m.group(2) or "").strip()
             for m in re.finditer(r"^  (--[\w-]+)(?: ((?:[A-Z\[][^ ]* ?)+))?(?=  | \w|$)",
-                                 re.sub(r"  +(?=\S)", "  ", help_part(text, "Options")), re.M)}
+                                 re.sub(r"  +(?=\S)", "  ", part), re.M)}
 
 
 def help_words(text, title):
@@ -74,6 +76,12 @@ def check_command(path, page, summary, text):
         return ["%s: no such page" % path]
     return (differences(path, "options", page_options(page), help_options(text))
             + differences(path, "summary", {"NAME": page_summary(page)}, {"NAME": summary}))
+
+
+def check_domain(path, page, text):
+    """Problems of the page of px-domain."""
+    return ["%s: no such page" % path] if page is None else differences(path, "options", page_options(page),
+                                                                        help_options(text))
 
 
 def check_program(path, page, text):
@@ -105,6 +113,8 @@ def self_test():
         ("another command", check_program("p", page.replace("Cm serve", "Cm get"), text), 2),
         ("a command", check_command("p", page, "serves", text), 0),
         ("another summary", check_command("p", page, "serves more", text), 1),
+        ("a domain", check_domain("p", ".It Fl -link Ar FD\n.It Fl -help\n", "x\n\n  --link FD    x\n  --help   y\n"), 0),
+        ("a domain's option", check_domain("p", ".It Fl -link Ar FD\n", "x\n\n  --link FD    x\n  --help   y\n"), 1),
         ("a command without page", check_command("p", None, "serves", text), 1),
     ])
 
@@ -124,6 +134,9 @@ def main():
             path = FOLDER + "plexus-%s.1" % command
             problems += check_command(path, read(path) if path in pages else None, summary,
                                       run(PLEXUS, "help", command))
+    if os.access(DOMAIN, os.X_OK):
+        path = FOLDER + "px-domain.8"
+        problems += check_domain(path, read(path) if path in pages else None, run(DOMAIN, "--help"))
     installed = re.findall(r"'([\w.-]+\.\d)'", read(FOLDER + "meson.build"))
     for path in pages:
         problems += check_roff(os.path.join(SOURCE, path))
