@@ -24,11 +24,17 @@ def clang_format():
     return None
 
 
-def check(program, path, cwd):
-    """The first complaint about one file."""
-    done = subprocess.run([program, "--dry-run", "-Werror", "--style=file", path], cwd=cwd,
+def check(program, paths, cwd):
+    """The first complaint about each file."""
+    done = subprocess.run([program, "--dry-run", "-Werror", "--style=file"] + paths, cwd=cwd,
                           stderr=subprocess.PIPE, text=True, check=False)
-    return [] if done.returncode == 0 else done.stderr.splitlines()[:1]
+    if done.returncode == 0:
+        return []
+    first = {}
+    for line in done.stderr.splitlines():
+        if ": error:" in line:
+            first.setdefault(line.split(":", 1)[0], line)
+    return list(first.values()) or done.stderr.splitlines()[:1]
 
 
 def self_test(program):
@@ -38,8 +44,8 @@ def self_test(program):
                            ("bad.c", "int f(void) {\n  return 1; }\n")):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
                 f.write(text)
-        expect("format", [("as it should be", check(program, "good.c", folder), 0),
-                          ("not as it should be", check(program, "bad.c", folder), 1)])
+        expect("format", [("as it should be", check(program, ["good.c"], folder), 0),
+                          ("not as it should be", check(program, ["bad.c", "good.c"], folder), 1)])
 
 
 def main():
@@ -53,10 +59,7 @@ def main():
         subprocess.run([program, "-i", "--style=file"] + paths, cwd=SOURCE, check=True)
         print("format: %d files" % len(paths))
         return
-    problems = []
-    for path in paths:
-        problems += check(program, path, SOURCE)
-    finish("format", len(paths), problems)
+    finish("format", len(paths), check(program, paths, SOURCE))
 
 
 main()
