@@ -166,8 +166,8 @@ class Reader:
         pc = [f for f, _, names in os.walk(self.top + "/local") if "plexus.pc" in names]
         bins = [f for f, _, names in os.walk(self.top + "/local") if "plexus" in names and f.endswith("/bin")]
         assert len(pc) == 1 and len(bins) == 1, "installed in %s and %s" % (pc, bins)
-        self.run(Block(block.line, ["sh"], "export PATH=%s:$PATH PKG_CONFIG_PATH=%s LD_LIBRARY_PATH=%s\n" % (
-            bins[0], pc[0], os.path.dirname(pc[0]))), None)
+        self.run(Block(block.line, ["sh"], "export PATH=%s:$PATH PKG_CONFIG_PATH=%s LD_LIBRARY_PATH=%s PX_DOMAIN=%s\n" % (
+            bins[0], pc[0], os.path.dirname(pc[0]), bins[0] + "/px-domain")), None)
 
 
 def free_port():
@@ -245,7 +245,7 @@ if __name__ == "__main__":
     if CLONE and not os.path.exists(os.path.join(SOURCE, ".git")):
         skip("this tree is not a clone")
     program("clients/cli/plexus")
-    need("bash", "cc", "curl", "pkg-config")
+    need("bash", "cc", "curl", "pkg-config", "pkill")
     if not shutil.which("protoc-c"):
         skip("protoc-c is not installed")
     unittest.main(verbosity=2, argv=sys.argv[:1])
