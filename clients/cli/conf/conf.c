@@ -118,6 +118,9 @@ void conf_free(struct conf *take_conf)
 /* ---- mistakes ---- */
 
 static void add_error(struct conf *conf, const char *place, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static void add_error(struct conf *conf, const char *place, const char *format, va_list args)
 {
     char text[1024];
     int n = snprintf(text, sizeof text, "%s: ", place);
