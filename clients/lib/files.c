@@ -371,7 +371,7 @@ static void open_send(struct request *r, struct px_files *files, struct px_text 
         px_msg_new_sized(app->env, &file__open_file__descriptor, path.len + index_len + 128);
     m->root = files->root;
     m->own = true;
-    m->read_max = r->is_head ? 0 : RESPOND_FREE_MAX;
+    m->read_max = RESPOND_FREE_MAX;
     m->path.len = path.len + index_len;
     m->path.data = px_msg_alloc(m, m->path.len + 1);
     memcpy(m->path.data, path.ptr, path.len);

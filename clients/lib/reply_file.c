@@ -151,7 +151,7 @@ static void file_open(struct request *r, const struct px_file_reply *reply, stru
     File__OpenFile *m =
         px_msg_new_sized(app->env, &file__open_file__descriptor, reply->path.len + index_len + 1);
     m->root = reply->root;
-    m->read_max = r->is_head ? 0 : RESPOND_FREE_MAX;
+    m->read_max = RESPOND_FREE_MAX;
     m->path.len = reply->path.len + index_len;
     m->path.data = px_msg_alloc(m, m->path.len + 1);
     memcpy(m->path.data, reply->path.ptr, reply->path.len);

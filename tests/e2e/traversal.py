@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Ways out of a directory that is served: every one is refused, and nothing from outside is ever sent."""
+import ctypes
 import itertools
 import os
+import struct
 import tempfile
 import threading
 import time
@@ -57,7 +59,20 @@ def write(path, data):
         f.write(data)
 
 
+def deny_openat2():
+    """In a process that is about to become the program: the system has no openat2 (Linux before 5.6)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    program_of = ((0x20, 0, 0, 0), (0x15, 0, 1, 437),            # the number of the system call: openat2?
+                  (0x06, 0, 0, 0x00050000 | 38), (0x06, 0, 0, 0x7fff0000))  # ENOSYS, else as always
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program_of))
+    head = struct.pack("HxxxxxxQ", len(program_of), ctypes.addressof(code))
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.create_string_buffer(head), 0, 0):
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
 class Traversal(unittest.TestCase):
+    prepare = None
+
     @classmethod
     def setUpClass(cls):
         cls.top = tempfile.TemporaryDirectory()
@@ -74,7 +89,8 @@ class Traversal(unittest.TestCase):
                          ("link_proc", "/proc/self"), ("loop", "loop")):
             os.symlink(to, cls.root + "/" + name)
         os.mkfifo(cls.root + "/fifo")
-        cls.server = Server(PLEXUS, "serve", "--root", cls.root, "--listen", "127.0.0.1:0")
+        cls.server = Server(PLEXUS, "serve", "--root", cls.root, "--listen", "127.0.0.1:0",
+                            prepare=cls.prepare)
 
     @classmethod
     def tearDownClass(cls):
@@ -182,6 +198,17 @@ class Traversal(unittest.TestCase):
 
         seen = self.race([b"/moving/in/secret"], flip)
         self.assertIn(200, seen)
+
+
+class WithoutOpenat2(Traversal):
+    """The same, where each component of a path is opened by itself and no link is followed."""
+    prepare = staticmethod(deny_openat2)
+
+    def test_it_is_so(self):
+        os.symlink("a.txt", self.root + "/inside")
+        with self.server.connect() as conn:
+            self.assertEqual(self.ask(b"/inside", conn)[0], 404)
+            self.assertEqual(self.ask(b"/a.txt", conn)[2], INSIDE)
 
 
 if __name__ == "__main__":

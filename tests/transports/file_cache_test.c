@@ -3,6 +3,7 @@
 #include "file_rig.h"
 
 #include <px/kernel.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum { HIT = 1 }; /* index of the counter "hits" */
@@ -252,17 +253,97 @@ START_TEST(no_more_bytes_are_kept_than_configured)
     uint64_t before = ledger.bufs;
     expect_bytes("one", "1");
     px_kernel_ledger(rig.kernel, &ledger);
-    ck_assert_uint_eq(ledger.bufs, before + 2); /* descriptor and bytes */
+    ck_assert_uint_eq(ledger.bufs, before + 1); /* bytes */
     expect_bytes("two", "2");
     px_kernel_ledger(rig.kernel, &ledger);
-    ck_assert_uint_eq(ledger.bufs, before + 3); /* the descriptor */
+    ck_assert_uint_eq(ledger.bufs, before + 2); /* a descriptor */
     pass_ms(KEEP_MS);
     pass_ms(1000);
     px_kernel_ledger(rig.kernel, &ledger);
     ck_assert_uint_eq(ledger.bufs, before);
     expect_bytes("two", "2"); /* there is room again */
     px_kernel_ledger(rig.kernel, &ledger);
-    ck_assert_uint_eq(ledger.bufs, before + 2);
+    ck_assert_uint_eq(ledger.bufs, before + 1);
+}
+END_TEST
+
+/* ---- descriptors ---- */
+
+static void open_many(uint32_t n)
+{
+    char name[16];
+    for (uint32_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "m%u", i);
+        ck_assert_int_eq(open_file(name), PX_OK);
+    }
+}
+
+static void make_many(uint32_t n)
+{
+    char name[16];
+    rig.config.open_max = 1000;
+    rig.holds = false;
+    for (uint32_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "root/m%u", i);
+        make_file(name, 10);
+    }
+    start_again();
+}
+
+START_TEST(bytes_that_are_kept_need_no_descriptor)
+{
+    uint32_t before = open_descriptors();
+    make_many(20);
+    later();
+    open_many(20);
+    ck_assert_uint_eq(open_descriptors(), before);
+    open_many(20);
+    ck_assert_uint_eq(hits(), 20);
+    rig.ask.read_max = 9; /* now a descriptor is wanted */
+    open_many(20);
+    ck_assert(rig.is_range);
+    ck_assert_uint_eq(hits(), 20);
+    ck_assert_uint_eq(open_descriptors(), before + 20);
+    pass_ms(KEEP_MS);
+    pass_ms(1000);
+    ck_assert_uint_eq(open_descriptors(), before);
+    ck_assert_uint_eq(px_kernel_next_us(rig.kernel), PX_NEVER);
+}
+END_TEST
+
+START_TEST(the_129th_descriptor_nobody_uses_is_one_too_many)
+{
+    uint32_t before = open_descriptors();
+    make_many(300);
+    open_many(128);
+    ck_assert_uint_eq(open_descriptors(), before + 128);
+    open_many(300);
+    ck_assert_uint_eq(open_descriptors(), before + 128);
+    rig.holds = true; /* in use is another matter */
+    open_many(64);
+    rig.holds = false;
+    open_many(300);
+    ck_assert_uint_eq(open_descriptors(), before + 128);
+    ck_assert_int_eq(read_range(0, 10), PX_OK);
+}
+END_TEST
+
+START_TEST(a_process_without_descriptors_closes_what_nobody_uses)
+{
+    struct rlimit old, few;
+    uint32_t before = open_descriptors();
+    make_many(100);
+    open_many(99);
+    ck_assert_uint_eq(open_descriptors(), before + 99);
+    int next = dup(0);
+    ck_assert_int_eq(close(next), 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+    few = (struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = old.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    enum px_status status = open_file("m99");
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+    ck_assert_int_eq(status, PX_OK);
+    ck_assert_uint_eq(open_descriptors(), before + 1);
 }
 END_TEST
 
@@ -282,6 +363,9 @@ int main(void)
         bytes_that_changed_lately_are_read_again,
         bytes_that_have_settled_are_kept,
         no_more_bytes_are_kept_than_configured,
+        bytes_that_are_kept_need_no_descriptor,
+        the_129th_descriptor_nobody_uses_is_one_too_many,
+        a_process_without_descriptors_closes_what_nobody_uses,
     };
     return rig_run("file_cache", tests, sizeof tests / sizeof *tests);
 }

@@ -267,7 +267,7 @@ static inline void end(void)
 static inline uint32_t open_descriptors(void)
 {
     uint32_t n = 0;
-    for (int fd = 0; fd < 200; fd++) {
+    for (int fd = 0; fd < 1000; fd++) {
         n += fcntl(fd, F_GETFD) >= 0;
     }
     return n;

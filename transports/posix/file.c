@@ -42,8 +42,11 @@ static enum px_status open_place(struct file *f, const struct file_place *place,
     if (!file_cache_has_room(&f->cache)) {
         return PX_BUSY;
     }
-    enum px_status status =
-        file_open(&f->opener, place->dir, place->path, f->roots[place->root].without_links, &fd);
+    bool without_links = f->roots[place->root].without_links;
+    enum px_status status = file_open(&f->opener, place->dir, place->path, without_links, &fd);
+    if (status == PX_BUSY && file_cache_close_unused(&f->cache)) {
+        status = file_open(&f->opener, place->dir, place->path, without_links, &fd);
+    }
     if (status != PX_OK) {
         return status;
     }
@@ -60,9 +63,10 @@ static enum px_status open_place(struct file *f, const struct file_place *place,
     return ret->file == NULL ? PX_NO_MEMORY : PX_OK;
 }
 
-static enum px_status find(struct file *f, const struct file_place *place, struct found *ret)
+static enum px_status find(struct file *f, const struct file_place *place, uint32_t read_max,
+                           struct found *ret)
 {
-    struct open_file *o = file_cache_find(&f->cache, place);
+    struct open_file *o = file_cache_find(&f->cache, place, read_max);
     if (o == NULL) {
         return open_place(f, place, ret);
     }
@@ -86,7 +90,7 @@ static uint32_t find_sibling(struct file *f, const File__OpenFile *ask, struct f
         memcpy(path + len, suffix->data, suffix->len);
         path[len + suffix->len] = 0;
         place->path_len = len + suffix->len;
-        if (find(f, place, &sibling) == PX_OK && !sibling.directory) {
+        if (find(f, place, ask->read_max, &sibling) == PX_OK && !sibling.directory) {
             which = i + 1;
         }
     }
@@ -244,7 +248,7 @@ static enum px_status open_file(struct file *f, const struct px_msg *msg)
     struct file_place place = {file_root_fd(root), (uint32_t)(root - f->roots), path,
                                ask->path.len};
     uint32_t suffix = 0;
-    enum px_status status = find(f, &place, &found);
+    enum px_status status = find(f, &place, ask->read_max, &found);
     if (status == PX_OK && !found.directory && ask->n_suffixes > 0) {
         suffix = find_sibling(f, ask, &place, path, &found);
     }

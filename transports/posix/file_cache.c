@@ -1,4 +1,5 @@
-/* file_cache.c - a table by name, and one line from the newest to the oldest.
+/* file_cache.c - a table by name, and two lines from the newest to the oldest: of files that are
+ * open, and of small ones whose bytes are kept instead.
  */
 #include "file_cache.h"
 
@@ -51,27 +52,40 @@ static bool stamp_equal(const struct file_stamp *a, const struct file_stamp *b)
            p->modified_ns == q->modified_ns && a->changed_ns == b->changed_ns;
 }
 
-/* ---- the line ---- */
+/* ---- the lines ---- */
 
-static void line_leave(struct file_cache *cache, struct open_file *o)
+static struct file_line *line_of(struct file_cache *cache, const struct open_file *o)
 {
-    *(o->newer != NULL ? &o->newer->older : &cache->newest) = o->older;
-    *(o->older != NULL ? &o->older->newer : &cache->oldest) = o->newer;
+    return o->buf != NULL ? &cache->open : &cache->closed;
 }
 
-static void line_join(struct file_cache *cache, struct open_file *o)
+static void line_leave(struct file_line *line, struct open_file *o)
 {
-    o->used_us = px_now_us(cache->env);
+    *(o->newer != NULL ? &o->newer->older : &line->newest) = o->older;
+    *(o->older != NULL ? &o->older->newer : &line->oldest) = o->newer;
+    line->n--;
+}
+
+static void line_join(struct file_line *line, struct open_file *o)
+{
     o->newer = NULL;
-    o->older = cache->newest;
-    *(o->older != NULL ? &o->older->newer : &cache->oldest) = o;
-    cache->newest = o;
+    o->older = line->newest;
+    *(o->older != NULL ? &o->older->newer : &line->oldest) = o;
+    line->newest = o;
+    line->n++;
 }
 
 static void touch(struct file_cache *cache, struct open_file *o)
 {
-    line_leave(cache, o);
-    line_join(cache, o);
+    struct file_line *line = line_of(cache, o);
+    o->used_us = px_now_us(cache->env);
+    line_leave(line, o);
+    line_join(line, o);
+}
+
+static uint32_t n_files(const struct file_cache *cache)
+{
+    return cache->open.n + cache->closed.n;
 }
 
 /* ---- the table ---- */
@@ -128,7 +142,101 @@ static struct open_file *named(const struct file_cache *cache, const struct file
     return o;
 }
 
-struct open_file *file_cache_find(struct file_cache *cache, const struct file_place *place)
+/* ---- closing ---- */
+
+static bool is_unused(const struct open_file *o)
+{
+    return !o->pinned && (o->buf == NULL || px_buf_unique(o->buf));
+}
+
+/* Lets go of the descriptor; what others have of it stays open. */
+static void put_descriptor(struct file_cache *cache, struct open_file *o)
+{
+    if (o->buf != NULL) {
+        posix_promise_drop(cache->os, px_buf_fd(o->buf));
+        px_buf_put(o->buf);
+        o->buf = NULL;
+    }
+}
+
+static void close_file(struct file_cache *cache, struct open_file *o)
+{
+    unname(cache, o);
+    line_leave(line_of(cache, o), o);
+    put_descriptor(cache, o);
+    px_pool_put(&cache->files, o);
+}
+
+/* Its name means another file by now. What is in use stays, to be counted and closed in its time.
+ */
+static void forget(struct file_cache *cache, struct open_file *o)
+{
+    if (is_unused(o)) {
+        close_file(cache, o);
+    } else {
+        unname(cache, o);
+    }
+}
+
+/* Closes a file, or makes it the newest because it is in use. True: it was closed. */
+static bool close_or_touch(struct file_cache *cache, struct open_file *o)
+{
+    if (is_unused(o)) {
+        close_file(cache, o);
+        return true;
+    }
+    touch(cache, o);
+    return false;
+}
+
+static void sweep(struct file_cache *cache, struct file_line *line)
+{
+    uint64_t now_us = px_now_us(cache->env);
+    for (uint32_t i = line->n; i > 0 && line->oldest->used_us + cache->keep_us <= now_us; i--) {
+        (void)close_or_touch(cache, line->oldest);
+    }
+}
+
+static void on_sweep(struct px_sul *sul)
+{
+    struct file_cache *cache = px_container_of(sul, struct file_cache, sweep);
+    sweep(cache, &cache->open);
+    sweep(cache, &cache->closed);
+    if (n_files(cache) > 0) {
+        px_sul_schedule(cache->env, sul, on_sweep, FILE_CACHE_SWEEP_US);
+    }
+}
+
+static struct open_file *oldest(const struct file_cache *cache)
+{
+    struct open_file *a = cache->open.oldest, *b = cache->closed.oldest;
+    return b == NULL || (a != NULL && a->used_us < b->used_us) ? a : b;
+}
+
+bool file_cache_has_room(struct file_cache *cache)
+{
+    for (uint32_t i = 0; i < FILE_CACHE_TRIM_EACH && cache->open.n >= FILE_CACHE_KEPT_MAX; i++) {
+        (void)close_or_touch(cache, cache->open.oldest);
+    }
+    for (uint32_t i = n_files(cache); i > 0 && n_files(cache) >= cache->open_max; i--) {
+        (void)close_or_touch(cache, oldest(cache));
+    }
+    return n_files(cache) < cache->open_max;
+}
+
+bool file_cache_close_unused(struct file_cache *cache)
+{
+    bool any = false;
+    for (uint32_t i = cache->open.n; i > 0; i--) {
+        any = close_or_touch(cache, cache->open.oldest) || any;
+    }
+    return any;
+}
+
+/* ---- finding ---- */
+
+struct open_file *file_cache_find(struct file_cache *cache, const struct file_place *place,
+                                  uint64_t read_max)
 {
     struct stat st;
     struct open_file *o = named(cache, place);
@@ -141,72 +249,29 @@ struct open_file *file_cache_find(struct file_cache *cache, const struct file_pl
         struct file_stamp stamp = file_stamp_of(&st);
         same = stamp_equal(&stamp, &o->stamp);
     }
-    if (!same) {
-        unname(cache, o);
+    if (!same || (o->buf == NULL && o->stamp.promise.length > read_max)) {
+        forget(cache, o);
         return NULL;
     }
     touch(cache, o);
     return o;
 }
 
+static void forget_root(struct file_cache *cache, struct file_line *line, uint32_t root)
+{
+    struct open_file *next = NULL;
+    for (struct open_file *o = line->newest; o != NULL; o = next) {
+        next = o->older;
+        if (o->named && o->root == root) {
+            forget(cache, o);
+        }
+    }
+}
+
 void file_cache_forget_root(struct file_cache *cache, uint32_t root)
 {
-    for (struct open_file *o = cache->newest; o != NULL; o = o->older) {
-        if (o->named && o->root == root) {
-            unname(cache, o);
-        }
-    }
-}
-
-/* ---- closing ---- */
-
-static bool is_unused(const struct open_file *o)
-{
-    return !o->pinned && px_buf_unique(o->buf);
-}
-
-static void close_file(struct file_cache *cache, struct open_file *o)
-{
-    unname(cache, o);
-    line_leave(cache, o);
-    posix_promise_drop(cache->os, px_buf_fd(o->buf));
-    px_buf_put(o->buf);
-    px_pool_put(&cache->files, o);
-    cache->n_open--;
-}
-
-/* From the oldest on; what is in use is not old. */
-static void on_sweep(struct px_sul *sul)
-{
-    struct file_cache *cache = px_container_of(sul, struct file_cache, sweep);
-    uint64_t now_us = px_now_us(cache->env);
-    for (uint32_t i = cache->n_open; i > 0; i--) {
-        struct open_file *o = cache->oldest;
-        if (o->used_us + cache->keep_us > now_us) {
-            break;
-        }
-        if (is_unused(o)) {
-            close_file(cache, o);
-        } else {
-            touch(cache, o);
-        }
-    }
-    if (cache->n_open > 0) {
-        px_sul_schedule(cache->env, sul, on_sweep, FILE_CACHE_SWEEP_US);
-    }
-}
-
-bool file_cache_has_room(struct file_cache *cache)
-{
-    for (uint32_t i = cache->n_open; i > 0 && cache->n_open >= cache->open_max; i--) {
-        struct open_file *o = cache->oldest;
-        if (is_unused(o)) {
-            close_file(cache, o);
-        } else {
-            touch(cache, o);
-        }
-    }
-    return cache->n_open < cache->open_max;
+    forget_root(cache, &cache->open, root);
+    forget_root(cache, &cache->closed, root);
 }
 
 /* ---- opening ---- */
@@ -230,8 +295,8 @@ struct open_file *file_cache_add(struct file_cache *cache, const struct file_pla
     o->stamp = file_stamp_of(st);
     posix_promise_note(cache->os, take_fd, &o->stamp.promise);
     name(cache, o, place);
-    line_join(cache, o);
-    cache->n_open++;
+    o->used_us = px_now_us(cache->env);
+    line_join(&cache->open, o);
     if (!px_sul_pending(&cache->sweep)) {
         px_sul_schedule(cache->env, &cache->sweep, on_sweep, FILE_CACHE_SWEEP_US);
     }
@@ -247,6 +312,11 @@ void file_cache_keep_bytes(struct file_cache *cache, struct open_file *o, struct
         px_buf_cap(take_bytes) <= cache->memory_max - cache->memory) {
         o->bytes = take_bytes;
         cache->memory += px_buf_cap(take_bytes);
+        if (px_buf_unique(o->buf)) { /* nobody needs the descriptor any more */
+            line_leave(&cache->open, o);
+            put_descriptor(cache, o);
+            line_join(&cache->closed, o);
+        }
     } else {
         px_buf_put(take_bytes);
     }

@@ -34,8 +34,8 @@ struct px_files_type {
 
 /** What becomes of symbolic links. */
 enum px_files_links {
-    /** Those that lead to a place below the directory are followed, others are not there. Before
-     * Linux 5.6: as PX_FILES_LINKS_NEVER. */
+    /** Relative ones that lead to a place below the directory are followed, others are not there.
+     * Before Linux 5.6: as PX_FILES_LINKS_NEVER. */
     PX_FILES_LINKS_INSIDE,
     PX_FILES_LINKS_NEVER, /**< none is followed: a path with one is not there */
 };
