@@ -259,7 +259,7 @@ void kernel_release(struct px_kernel *k, void *mem, size_t len);
 void msg_free_lists(struct px_kernel *k);
 void block_free(struct px_block *b);
 struct px_msg *msg_bare(struct px_kernel *k, const struct px_msg *like);
-enum px_err msg_unpack(struct px_env *env, const ProtobufCMessageDescriptor *type,
+enum px_err msg_unpack(struct px_link *link, const ProtobufCMessageDescriptor *type,
                        const uint8_t *data, size_t len, uint32_t n_slices, void **ret_body);
 uint32_t chain_slices(const struct px_chain *chain);
 

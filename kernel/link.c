@@ -145,7 +145,7 @@ static enum px_err envelope_in(struct px_link *link, const ProtobufCMessageDescr
                                struct px_msg **ret_msg)
 {
     void *body = NULL;
-    PX_TRY(msg_unpack(&link->env, type, wire->body, wire->body_len, chain_slices(payload), &body));
+    PX_TRY(msg_unpack(link, type, wire->body, wire->body_len, chain_slices(payload), &body));
     (void)px_msg_attach_chain(body, payload, payload->len);
     struct px_msg *m = &block_of(body)->env;
     msg_address(m, px_link_peer(link, wire->sender), wire->mailbox, wire->method, wire->kind,

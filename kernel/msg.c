@@ -417,7 +417,7 @@ static void unpack_free(void *data, void *mem)
 /* A body parsed from `len` packed bytes, all in its own capped arena: four times the input and a
  * little, at most ARENA_MAX. There is room for `n_slices` slices, whatever memory there is
  * afterwards. EINVAL: malformed or too large; ENOMEM. */
-enum px_err msg_unpack(struct px_env *env, const ProtobufCMessageDescriptor *type,
+enum px_err msg_unpack(struct px_link *link, const ProtobufCMessageDescriptor *type,
                        const uint8_t *data, size_t len, uint32_t n_slices, void **ret_body)
 {
     if (n_slices > PX_SLICES_MAX) {
@@ -425,7 +425,7 @@ enum px_err msg_unpack(struct px_env *env, const ProtobufCMessageDescriptor *typ
     }
     size_t room =
         (len < ARENA_MAX / 2 ? len + 64 : ARENA_MAX / 2) + PX_SLICES_MAX * sizeof(struct px_slice);
-    struct px_block *b = block_new(env, type->sizeof_message, room);
+    struct px_block *b = block_new(&link->env, type->sizeof_message, room);
     uint8_t *body = (uint8_t *)b + BODY_OFFSET;
     if (n_slices > b->slices_cap && !block_is_lost(b)) {
         b->flags |= BLOCK_GROWN;
@@ -435,8 +435,7 @@ enum px_err msg_unpack(struct px_env *env, const ProtobufCMessageDescriptor *typ
     struct unpack_arena arena = {
         .body = body, .body_len = type->sizeof_message, .left = ARENA_MAX, .message = body};
     ProtobufCAllocator allocator = {unpack_alloc, unpack_free, &arena};
-    bool parsed =
-        !block_is_lost(b) && protobuf_c_message_unpack(type, &allocator, len, data) != NULL;
+    bool parsed = !block_is_lost(b) && link->ops->unpack(type, &allocator, len, data) != NULL;
     bool lost = block_is_lost(b);
     if (!parsed || lost) {
         block_unref(b);

@@ -7,6 +7,7 @@
 
 #include "frame.h"
 #include "net_contract.h"
+#include "pack.h"
 #include "px/test.h"
 #include "stream_contract.h"
 #include "toy.h"
@@ -115,7 +116,8 @@ static struct px_sim_system *system_new(struct px_sim *sim)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    static const struct px_link_ops ops = {.deliver = on_deliver, .flush = on_flush};
+    static const struct px_link_ops ops = {
+        .deliver = on_deliver, .flush = on_flush, .unpack = px_unpack};
     if (len < 1) {
         return 0;
     }

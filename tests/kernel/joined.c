@@ -37,7 +37,7 @@ static void end_flush(void *ctx)
     ((struct end *)ctx)->flushes++;
 }
 
-const struct px_link_ops end_ops = {end_deliver, end_flush};
+const struct px_link_ops end_ops = {end_deliver, end_flush, protobuf_c_message_unpack};
 
 /* Takes in one message, if there is one. */
 static bool end_take(struct end *e)

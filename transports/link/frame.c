@@ -8,6 +8,8 @@
 
 #include <px/assert.h>
 
+#include "pack.h"
+
 enum {
     FLAG_KIND = 0xf,
     FLAG_BODY = 0x10,
@@ -81,32 +83,38 @@ static bool wire_is_valid(const struct px_frame_header *h, uint32_t flags, uint3
            (rule->deadline || wire->deadline_ms == 0);
 }
 
+static uint32_t u32_at(struct px_span span, size_t at)
+{
+    const uint8_t *p = span.ptr + at;
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
 bool px_frame_header_read(const uint8_t *bytes, const struct px_frame_limits *limits,
                           struct px_frame_header *ret)
 {
-    struct px_bytes in = px_bytes_of(bytes, PX_FRAME_HEADER_LEN);
-    struct px_frame_header h = {.body_len = 0};
-    uint32_t frame_len = px_bytes_u32le(&in);
-    h.wire.mailbox = px_bytes_u16le(&in);
-    h.wire.method = px_bytes_u16le(&in);
-    h.wire.id = px_bytes_u64le(&in);
-    uint32_t flags = px_bytes_u32le(&in);
-    uint32_t status = px_bytes_u32le(&in);
-    h.body_len = px_bytes_u32le(&in);
-    h.wire.deadline_ms = px_bytes_u32le(&in);
-    h.wire.kind = (uint8_t)(flags & FLAG_KIND);
-    h.wire.has_body = (flags & FLAG_BODY) != 0;
-    h.wire.sender = (px_addr)(flags >> FLAG_SENDER_SHIFT & MAILBOX_MAX);
-    if (frame_len < PX_FRAME_HEADER_LEN || h.body_len > frame_len - PX_FRAME_HEADER_LEN) {
+    struct px_span in = px_span_of(bytes, PX_FRAME_HEADER_LEN); /* all offsets below lie in it */
+    uint32_t frame_len = u32_at(in, 0), to = u32_at(in, 4), flags = u32_at(in, 16);
+    uint32_t status = u32_at(in, 20), body_len = u32_at(in, 24);
+    if (frame_len < PX_FRAME_HEADER_LEN || body_len > frame_len - PX_FRAME_HEADER_LEN) {
         return false;
     }
-    h.payload_len = frame_len - PX_FRAME_HEADER_LEN - h.body_len;
-    if (h.body_len > limits->body_max || h.payload_len > limits->payload_max ||
+    struct px_frame_header h = {
+        .wire = {.mailbox = (px_addr)(to & 0xffffu),
+                 .sender = (px_addr)(flags >> FLAG_SENDER_SHIFT & MAILBOX_MAX),
+                 .method = (uint16_t)(to >> 16),
+                 .id = u32_at(in, 8) | (uint64_t)u32_at(in, 12) << 32,
+                 .kind = (uint8_t)(flags & FLAG_KIND),
+                 .status = (enum px_status)(status & STATUS_MAX),
+                 .deadline_ms = u32_at(in, 28),
+                 .body_len = body_len,
+                 .has_body = (flags & FLAG_BODY) != 0},
+        .body_len = body_len,
+        .payload_len = frame_len - PX_FRAME_HEADER_LEN - body_len,
+    };
+    if (body_len > limits->body_max || h.payload_len > limits->payload_max ||
         !wire_is_valid(&h, flags, status)) {
         return false;
     }
-    h.wire.status = (enum px_status)status;
-    h.wire.body_len = h.body_len;
     *ret = h;
     return true;
 }
@@ -125,9 +133,10 @@ static bool has_file_range(const struct px_msg *msg)
     return false;
 }
 
-static size_t body_len_of(const struct px_msg *msg)
+static size_t body_len_of(const struct px_msg *msg, bool *ret_flat)
 {
-    return msg->body == NULL ? 0 : px_link_packed_len(msg);
+    *ret_flat = false;
+    return msg->body == NULL ? 0 : px_pack_len(msg->body, ret_flat);
 }
 
 static uint64_t payload_len_of(const struct px_msg *msg)
@@ -148,7 +157,7 @@ static void header_fill(const struct px_msg *msg, uint32_t deadline_ms, size_t b
 
 bool px_frame_plan(const struct px_msg *msg, uint32_t deadline_ms, struct px_frame_header *ret)
 {
-    size_t body_len = body_len_of(msg);
+    size_t body_len = body_len_of(msg, &ret->flat);
     uint64_t payload_len = payload_len_of(msg);
     if (body_len > PX_FRAME_BODY_MAX || payload_len > PX_FRAME_PAYLOAD_MAX ||
         (payload_len > 0 && has_file_range(msg))) {
@@ -160,7 +169,8 @@ bool px_frame_plan(const struct px_msg *msg, uint32_t deadline_ms, struct px_fra
 
 size_t px_frame_head_len(const struct px_msg *msg)
 {
-    return PX_FRAME_HEADER_LEN + body_len_of(msg);
+    bool flat;
+    return PX_FRAME_HEADER_LEN + body_len_of(msg, &flat);
 }
 
 size_t px_frame_len(const struct px_msg *msg)
@@ -176,14 +186,14 @@ void px_frame_plan_write(const struct px_frame_header *header, const struct px_m
 {
     px_frame_header_write(header, ret);
     if (header->body_len > 0) {
-        px_link_pack(msg, ret + PX_FRAME_HEADER_LEN);
+        px_pack(msg->body, header->flat, ret + PX_FRAME_HEADER_LEN);
     }
 }
 
 void px_frame_head_write(const struct px_msg *msg, uint32_t deadline_ms, uint8_t *ret)
 {
     struct px_frame_header header;
-    header_fill(msg, deadline_ms, body_len_of(msg), payload_len_of(msg), &header);
+    header_fill(msg, deadline_ms, body_len_of(msg, &header.flat), payload_len_of(msg), &header);
     px_frame_plan_write(&header, msg, ret);
 }
 

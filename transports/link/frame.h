@@ -30,6 +30,7 @@ struct px_frame_header {
     struct px_wire wire;
     uint32_t body_len;
     uint32_t payload_len;
+    bool flat; /* between px_frame_plan and px_frame_plan_write: how to pack the body */
 };
 
 /* Reads the 32 bytes at `bytes`. False: malformed, or beyond a limit; nothing is written. */

@@ -4,6 +4,7 @@
  * A link message is what goes out at once: its header is left open until then.
  */
 #include "lane_impl.h"
+#include "pack.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -322,4 +323,5 @@ static void lane_flush(void *ctx)
     }
 }
 
-const struct px_link_ops lane_link_ops = {.deliver = lane_deliver, .flush = lane_flush};
+const struct px_link_ops lane_link_ops = {
+    .deliver = lane_deliver, .flush = lane_flush, .unpack = px_unpack};

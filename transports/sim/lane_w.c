@@ -2,6 +2,7 @@
  * sent at the end of the turn in pieces cut at seeded places with seeded delays, in order, and
  * taken apart again at the other side by the frame code.
  */
+#include "pack.h"
 #include "sim_impl.h"
 
 #include <stdlib.h>
@@ -64,7 +65,8 @@ static void lane_flush(void *ctx)
     side_schedule(to);
 }
 
-static const struct px_link_ops lane_ops = {.deliver = lane_deliver, .flush = lane_flush};
+static const struct px_link_ops lane_ops = {
+    .deliver = lane_deliver, .flush = lane_flush, .unpack = px_unpack};
 
 /* ---- in ---- */
 

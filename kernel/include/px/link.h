@@ -34,6 +34,9 @@ struct px_link_ops {
     void (*deliver)(void *ctx, const struct px_msg *msg, uint32_t deadline_ms);
     /* The flush phase has reached the links: send what was delivered. */
     void (*flush)(void *ctx);
+    /* Makes a body of packed bytes: protobuf_c_message_unpack, or what does the same. */
+    ProtobufCMessage *(*unpack)(const ProtobufCMessageDescriptor *type,
+                                ProtobufCAllocator *allocator, size_t len, const uint8_t *data);
 };
 
 /* A new link, with a number no other has now. ENOMEM, ELIMIT. */
