@@ -53,10 +53,13 @@ static void put_entry(struct px_bytes_out *out, const char *name, const struct s
 }
 
 /* False: enough. */
-static bool list_name(struct listing *listing, int dir, const char *name)
+static bool list_name(struct listing *listing, int dir, const struct dirent64 *record)
 {
     struct stat st;
-    if (name[0] == '.' || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+    const char *name = record->d_name;
+    bool may_be = record->d_type == DT_REG || record->d_type == DT_DIR ||
+                  record->d_type == DT_UNKNOWN; /* some file systems do not say */
+    if (name[0] == '.' || !may_be || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
         (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))) {
         listing->cut = ++listing->skipped > SKIPPED_MAX;
         return !listing->cut;
@@ -81,7 +84,7 @@ static bool list_all(struct listing *listing, int dir)
         }
         for (long at = 0; at < len;) {
             const struct dirent64 *record = (const struct dirent64 *)(const void *)(records + at);
-            if (!list_name(listing, dir, record->d_name)) {
+            if (!list_name(listing, dir, record)) {
                 return true;
             }
             at += record->d_reclen;
