@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -579,6 +580,31 @@ START_TEST(a_long_file_range_follows_its_head)
 }
 END_TEST
 
+START_TEST(file_ranges_of_all_streams_share_what_a_turn_sends)
+{
+    enum { N = 16, LEN = 200000, A_TURN = 524288 };
+    int far[N], arrived = 0;
+    uint16_t port = rig_listen();
+    for (uint32_t i = 0; i < N; i++) {
+        far[i] = far_connect(port);
+        (void)rig_stream(&rig->owner, i);
+    }
+    rig_turn();
+    for (uint32_t i = 0; i < N; i++) {
+        owner_send_file(&rig->owner, rig->owner.streams[i], ":", file_of(LEN), 0, LEN);
+    }
+    rig_turn();
+    for (int i = 0, n = 0; i < N; i++, arrived += n) {
+        ck_assert_int_eq(ioctl(far[i], FIONREAD, &n), 0);
+    }
+    ck_assert(arrived > 0 && arrived < A_TURN + LEN);
+    for (uint32_t i = 0; i < N; i++) {
+        ck_assert_uint_eq(far_drain(far[i], LEN + 1), LEN + 1);
+        close_both(far[i], rig->owner.streams[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_file_that_got_shorter_resets_the_stream)
 {
     for (uint32_t len = 1000; len <= 100000; len *= 100) { /* read, and sent by sendfile */
@@ -759,6 +785,7 @@ int main(void)
         a_far_end_that_takes_nothing_cannot_hold_a_closing_stream,
         a_short_file_range_follows_its_head,
         a_long_file_range_follows_its_head,
+        file_ranges_of_all_streams_share_what_a_turn_sends,
         a_file_that_got_shorter_resets_the_stream,
         a_file_range_to_a_closed_unix_socket_raises_no_signal,
         a_file_range_cut_off_by_a_reset_raises_no_signal,

@@ -33,7 +33,8 @@ enum {
     NET_ACCEPTS_A_TURN = 64,         /* of one listener */
     NET_ACCEPTS_AT_CLOSE = 65536,    /* what waits in its queue, when it is closed */
     NET_IOV_MAX = 64,                /* pieces in one send */
-    NET_RANGE_A_TURN = 2 << 20,      /* bytes of a file range in one sendfile */
+    NET_RANGE_A_TURN = 1 << 19,      /* bytes of a file range in one sendfile */
+    NET_RANGES_A_TURN = 1 << 19,     /* of all streams: then others get their turn */
     NET_RANGE_SMALL = 16384,   /* ranges up to here are read and sent with what is before them */
     NET_READ_ROOM_MIN = 16384, /* a read buffer with less room is replaced */
     NET_SLICE_ALIGN = 64,      /* where slices of the read buffer begin */
@@ -156,6 +157,8 @@ struct net {
     uint32_t read_off;
     uint32_t again_left; /* of NET_READS_AGAIN_A_TURN, in the turn that is at ... */
     uint64_t again_us;
+    uint32_t ranges_left; /* bytes of NET_RANGES_A_TURN, in the turn ... */
+    uint32_t ranges_turn;
     uint32_t n_streams;
     uint32_t n_paused; /* listeners with PAUSE_RESOURCES */
     struct px_sul resume;

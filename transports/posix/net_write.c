@@ -138,12 +138,38 @@ static struct attempt send_range(const struct net *net, int fd, const struct px_
     return (struct attempt){.wanted = len, .sent = n, .truncated = n == 0};
 }
 
-static struct attempt send_front(const struct net *net, int fd, const struct px_chain *chain)
+/* A thousand downloads whose sockets take a megabyte each would keep everybody else waiting. */
+static bool ranges_must_wait(struct net *net)
+{
+    uint32_t turn = posix_turns(net->os);
+    if (net->ranges_turn != turn) {
+        net->ranges_turn = turn;
+        net->ranges_left = NET_RANGES_A_TURN;
+    }
+    return net->ranges_left == 0;
+}
+
+static void ranges_spend(struct net *net, const struct attempt *a)
+{
+    uint32_t sent = a->sent < 0 ? 0 : (uint32_t)a->sent; /* NET_RANGE_A_TURN at most */
+    net->ranges_left -= sent < net->ranges_left ? sent : net->ranges_left;
+}
+
+static bool is_long_range(const struct px_slice *slice)
+{
+    return is_file(slice) && slice->len > NET_RANGE_SMALL;
+}
+
+static struct attempt send_front(struct net *net, int fd, const struct px_chain *chain)
 {
     const struct px_slice *first = px_chain_first(chain);
+    if (is_long_range(first)) {
+        struct attempt a = send_range(net, fd, first);
+        ranges_spend(net, &a);
+        return a;
+    }
     if (is_file(first)) {
-        return first->len > NET_RANGE_SMALL ? send_range(net, fd, first)
-                                            : send_memory(net, fd, chain);
+        return send_memory(net, fd, chain);
     }
     return px_chain_next(first) == NULL ? send_piece(fd, first) : send_memory(net, fd, chain);
 }
@@ -197,6 +223,10 @@ static void send_succeeded(struct net *net, struct stream *s, uint64_t len)
 /* One attempt. True: all that was tried is sent. */
 static bool stream_send(struct net *net, struct stream *s)
 {
+    if (is_long_range(px_chain_first(&s->out)) && ranges_must_wait(net)) {
+        px_want_flush(net->env, &s->want);
+        return false;
+    }
     struct attempt a = send_front(net, s->source.fd, &s->out);
     if (a.truncated) {
         px_count(net->env, NET_N_TRUNCATED, 1);

@@ -35,6 +35,7 @@ struct px_posix {
     uint32_t promises_cap;
     uint32_t n_events; /* seen by wait, not yet taken; the first `n_held` were held back before */
     uint32_t n_held;
+    uint32_t turns; /* begun in all; it wraps */
     uint32_t taken; /* bytes, in this turn */
     bool reads;     /* in this turn */
     bool enough;    /* what is held back is there because the last turn had taken enough */

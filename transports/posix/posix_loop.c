@@ -268,6 +268,7 @@ static int wait_or_run(struct px_posix *os, uint64_t timeout_us)
 void posix_wait(void *ctx, uint64_t timeout_us)
 {
     struct px_posix *os = ctx;
+    os->turns++;
     if (os->enough) { /* no need to ask: there is still something to take */
         laters_run(os, false);
         return;
@@ -358,6 +359,11 @@ void posix_took(struct px_posix *os, uint32_t bytes)
 bool posix_reads(const struct px_posix *os)
 {
     return os->reads;
+}
+
+uint32_t posix_turns(const struct px_posix *os)
+{
+    return os->turns;
 }
 
 /* The event descriptor is watched for edges: nobody needs to read it. Its events go nowhere. */

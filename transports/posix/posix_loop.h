@@ -52,6 +52,8 @@ PX_MUST_USE enum px_err posix_watch(struct px_posix *os, uint8_t owner, struct p
 void posix_events(struct px_posix *os, struct posix_source *source, uint8_t events);
 /* May more be taken in this turn? */
 bool posix_reads(const struct px_posix *os);
+/* Another number in each turn. */
+uint32_t posix_turns(const struct px_posix *os);
 /* Counts what was read: a step that has taken POSIX_TAKE_BYTES leaves the other sources for the
  * next. */
 void posix_took(struct px_posix *os, uint32_t bytes);
