@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "serve.h"
@@ -101,17 +102,26 @@ static void next_use(struct serve *serve, struct next *next)
     serve->conf = next->conf;
 }
 
+static uint64_t monotonic_us(void)
+{
+    struct timespec ts = {.tv_sec = 0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 void serve_reload(struct serve *serve)
 {
     struct next next = {.conf = NULL};
-    char status[128], why[192];
+    char status[128], why[192], took[24];
+    uint64_t began_us = monotonic_us();
     notify_reloading(&serve->notify);
     log_event(&serve->logs, SERVE_INFO, "reloading", "file",
               serve->args.config == NULL ? "none" : serve->args.config, NULL);
     if (next_build(serve, &next) && next_listen(serve, &next)) {
         next_use(serve, &next);
         serve_status(serve, status);
-        log_event(&serve->logs, SERVE_INFO, "reloaded", "now", status, NULL);
+        snprintf(took, sizeof took, "%" PRIu64, monotonic_us() - began_us);
+        log_event(&serve->logs, SERVE_INFO, "reloaded", "now", status, "took_us", took, NULL);
         notify_ready(&serve->notify, status);
         return;
     }

@@ -40,13 +40,13 @@ def need(*commands):
 class Server:
     """A program that prints where it listens, as http://ADDR:PORT/ or "listening on ADDR"."""
 
-    def __init__(self, *argv, prepare=None, env=None, stdin=subprocess.DEVNULL):
+    def __init__(self, *argv, prepare=None, env=None, stdin=subprocess.DEVNULL, pass_fds=()):
         self.err = tempfile.TemporaryFile(mode="w+")
         self.lines = []
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=self.err, stdin=stdin, text=True,
-                                        preexec_fn=prepare, env=env)
+                                        preexec_fn=prepare, env=env, pass_fds=pass_fds)
         self.addresses = []
-        while not self.addresses or argv[1:2] == ("serve",) and not self.lines[-1].startswith("Stop"):
+        while not self.addresses or "serve" in argv and not self.lines[-1].startswith("Stop"):
             line = self.process.stdout.readline()
             if line == "":
                 raise AssertionError("it ended with %s: %s" % (self.process.wait(), self.errors()))
