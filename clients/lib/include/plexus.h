@@ -427,7 +427,7 @@ void px_ready_free(struct px_ready *take_ready);
 /** Answers a request with it; as px_request_reply. */
 enum px_err px_request_reply_ready(struct px_request request, const struct px_ready *ready);
 
-/** A file as a response. */
+/** A file as a response. A directory as part of a site: px_files_serve (plexus/files.h). */
 struct px_file_reply {
     uint32_t root;            /**< index in px_system_config.file_roots */
     struct px_text path;      /**< below the root, without '/' in front; never leaves the root */
