@@ -83,12 +83,27 @@ static void text_begin(struct text *t, const struct logs *logs, enum serve_level
     text_add(t, level_names[level]);
 }
 
+static void tell_dropped(struct logs *logs, struct sink *sink);
+
 static void emit(struct logs *logs, const struct text *t)
 {
     if (logs->service == NULL) {
         (void)!write(STDERR_FILENO, t->bytes, t->len);
     } else {
         (void)sink_put(logs->service, t->bytes, t->len);
+        tell_dropped(logs, logs->service);
+    }
+}
+
+/* Lines that found no room are told by the next one. If that finds none either it is counted too.
+ */
+static void tell_dropped(struct logs *logs, struct sink *sink)
+{
+    char n[24];
+    uint64_t dropped = sink_has_room(sink) ? sink_dropped(sink) : 0;
+    if (dropped > 0) {
+        snprintf(n, sizeof n, "%" PRIu64, dropped);
+        log_event(logs, SERVE_WARN, "log_dropped", "lines", n, NULL);
     }
 }
 
@@ -123,17 +138,6 @@ void log_kernel(void *logs, unsigned level, const char *line)
 
 /* ---- requests ---- */
 
-/* Lines that found no room are told as soon as one does, and at most as often. */
-static void tell_dropped(struct logs *logs)
-{
-    char n[24];
-    uint64_t dropped = sink_dropped(logs->access);
-    if (dropped > 0) {
-        snprintf(n, sizeof n, "%" PRIu64, dropped);
-        log_event(logs, SERVE_WARN, "log_dropped", "lines", n, NULL);
-    }
-}
-
 void log_request(const struct px_log_record *record, void *arg)
 {
     struct logs *logs = arg;
@@ -143,7 +147,7 @@ void log_request(const struct px_log_record *record, void *arg)
     }
     size_t len = access_line(logs->format, record, line);
     if (sink_put(logs->access, line, len)) {
-        tell_dropped(logs);
+        tell_dropped(logs, logs->access);
     }
 }
 

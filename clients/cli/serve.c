@@ -251,10 +251,10 @@ static enum cli_exit run(struct serve *serve)
     }
     while (err == PX_EOK && !serve->stopped) {
         err = px_run(serve->system);
-        if (serve->wants_reload) {
-            serve->wants_reload = false;
+        if (serve->wants_reload && !serve->stopping) {
             serve_reload(serve);
         }
+        serve->wants_reload = false;
     }
     if (err != PX_EOK) {
         return failed("run", px_err_text(err));

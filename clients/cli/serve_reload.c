@@ -174,7 +174,7 @@ static void on_signal(struct px_system *system, int fd, void *arg)
     }
     switch (info.ssi_signo) {
     case SIGHUP:
-        serve->wants_reload = !serve->stopping;
+        serve->wants_reload = true;
         px_break(system); /* listening is not for callbacks */
         break;
     case SIGUSR1:

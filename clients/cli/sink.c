@@ -67,6 +67,12 @@ static void reopen(struct sink *sink)
     }
 }
 
+static void nap(void)
+{
+    struct timespec ts = {.tv_nsec = SINK_GATHER_MS * 1000000L};
+    (void)nanosleep(&ts, NULL);
+}
+
 /* Writes what waits, as far as one write takes it. What cannot be written is given up. */
 static void write_some(struct sink *sink, uint64_t tail, uint64_t head)
 {
@@ -75,6 +81,7 @@ static void write_some(struct sink *sink, uint64_t tail, uint64_t head)
     struct iovec parts[2] = {{sink->ring + at, first}, {sink->ring, len - first}};
     ssize_t n = writev(sink->fd, parts, first < len ? 2 : 1);
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+        nap(); /* somebody has made it non-blocking */
         return;
     }
     if (n < 0) {
@@ -82,12 +89,6 @@ static void write_some(struct sink *sink, uint64_t tail, uint64_t head)
         n = (ssize_t)len;
     }
     atomic_store(&sink->tail, tail + (uint64_t)n);
-}
-
-static void nap(void)
-{
-    struct timespec ts = {.tv_nsec = SINK_GATHER_MS * 1000000L};
-    (void)nanosleep(&ts, NULL);
 }
 
 /* Sleeps until the bell rings, unless something has come just now. */
@@ -119,12 +120,14 @@ static void *run(void *arg)
     struct sink *sink = arg;
     for (;;) {
         bool stopping = atomic_load(&sink->stopping);
-        if (atomic_exchange(&sink->reopening, false)) {
-            reopen(sink);
-        }
+        bool reopening = atomic_exchange(&sink->reopening, false);
         uint64_t head = atomic_load(&sink->head), tail = atomic_load(&sink->tail);
         if (head != tail) {
-            write_some(sink, tail, head);
+            write_some(sink, tail, head); /* what came before goes to the old file */
+        }
+        if (reopening) {
+            reopen(sink);
+        } else if (head != tail) {
             if (!stopping) {
                 nap();
             }
@@ -210,6 +213,12 @@ bool sink_put(struct sink *sink, const char *line, size_t len)
     atomic_store(&sink->head, head + len);
     ring_bell(sink);
     return true;
+}
+
+bool sink_has_room(const struct sink *sink)
+{
+    enum { LINE_LEN = 4096 };
+    return atomic_load(&sink->head) - atomic_load(&sink->tail) <= SINK_LEN - LINE_LEN;
 }
 
 uint64_t sink_dropped(struct sink *sink)

@@ -30,6 +30,8 @@ bool sink_free(struct sink *take_sink);
 void sink_leave(struct sink *take_sink);
 /* One line, with its newline. False: dropped. For one thread. */
 bool sink_put(struct sink *sink, const char *line, size_t len);
+/* Is there room for a line to say so? */
+bool sink_has_room(const struct sink *sink);
 /* Lines dropped since this was last asked. */
 uint64_t sink_dropped(struct sink *sink);
 /* Has the thread open the path again, for who has renamed the file. */
