@@ -208,6 +208,11 @@ class Guide(unittest.TestCase):
                 self.assertIn(".", block.name, "line %d: a file without name" % block.line)
         self.assertGreater(sum(b.kind == "c" for b in self.blocks), 3)
 
+    def test_the_name_of_a_file_is_told_before_it(self):
+        lines = self.text.splitlines()
+        for block in (b for b in self.blocks if "." in b.name):
+            self.assertIn("`%s`" % block.name, "\n".join(lines[max(0, block.line - 5):block.line - 1]), block.line)
+
     def test_it_has_ten_pages_at_most(self):
         shown = [line for line in self.text.splitlines() if not line.startswith("```")]
         lines = sum(1 + len(line) // COLUMNS_A_PAGE for line in shown)
