@@ -5,7 +5,7 @@
  *     WAITING --reply_file--> OPENING --the file is open--> FINISHING
  *                                     --it is not--> ANSWERED (404)
  *     any --Ended, lost, gone--> ENDED: the program hears `ended`, the element goes back to its
- * pool
+ * pool; at once when it was ANSWERED in its route's function and nobody hears
  *
  * The engine owes us Ended only once it knows our handle. So whatever the program does, the first
  * message goes out before request_on_exchange returns, if only an empty Credit.
@@ -283,6 +283,13 @@ static LIB_APART void request_busy(struct app *app, const struct px_msg *msg,
     px_send(app->env, PX_PEER_ADDR(msg->from), REQUESTER_RESPOND, m, head->requester);
 }
 
+/* Answered whole, and nobody hears how that ends: no need to remember it until Ended comes, which
+ * then finds nothing. Most requests are like that, and the next one finds this element at hand. */
+static inline bool request_is_over(const struct request *r)
+{
+    return r->events == NULL && r->aside == NULL && !r->in_open && r->later.what == 0;
+}
+
 /* The program has had its say: tell the engine our handle if that has not happened, and keep the
  * head if it may still be read. */
 static void request_begun(struct request *r)
@@ -295,11 +302,14 @@ static void request_begun(struct request *r)
     if (r->state != ANSWERED) {
         r->msg = px_msg_hold(r->msg);
         r->held = true;
+    } else if (request_is_over(r)) {
+        struct app *app = r->app;
+        px_buf_put(r->path_buf);
+        px_pool_put(&app->requests, r);
+        app_check_drained(app);
+        return;
     } else {
         r->msg = NULL;
-        if (r->events == NULL && r->aside == NULL) {
-            return; /* over but for Ended: nothing of its route is needed any more */
-        }
     }
     if (r->match.route != NULL) {
         r->held_routes = routes_hold(r->match.route->owner);

@@ -213,6 +213,24 @@ START_TEST(a_request_is_answered_once)
 }
 END_TEST
 
+START_TEST(who_answers_at_once_and_hears_nothing_holds_nothing)
+{
+    ask(.path = "/now");
+    ck_assert_int_eq(px_request_abort(heard.request), PX_ESTALE);
+    ck_assert_int_eq(px_request_on(heard.request, &events, NULL), PX_ESTALE);
+    px_handle to[5];
+    to[0] = expect_response(200, "now", true);
+    for (unsigned i = 1; i < 5; i++) { /* one more than there are slots */
+        ask(.path = "/now");
+        to[i] = expect_response(200, "now", true);
+    }
+    for (unsigned i = 0; i < 5; i++) {
+        say_ended(to[i], PX_OK);
+    }
+    ck_assert_uint_eq(heard.n_ended, 0);
+}
+END_TEST
+
 START_TEST(an_ended_request_is_stale_and_never_a_crash)
 {
     struct px_text value;
@@ -698,6 +716,7 @@ int main(void)
     tcase_add_test(answers, an_answer_at_once_is_one_message);
     tcase_add_test(answers, who_answers_later_tells_his_handle_at_once);
     tcase_add_test(answers, a_request_is_answered_once);
+    tcase_add_test(answers, who_answers_at_once_and_hears_nothing_holds_nothing);
     tcase_add_test(answers, an_ended_request_is_stale_and_never_a_crash);
     tcase_add_test(answers, the_head_may_be_read_until_the_response_is_complete);
     tcase_add_test(answers, head_is_answered_with_the_length_alone);

@@ -287,7 +287,9 @@ const char *px_server_address(const struct px_server *server, uint32_t index);
 
 /* ================================================================================= HTTP: routes */
 
-/** A request under way: a handle, passed by value. Valid until `ended`, stale afterwards. */
+/** A request under way: a handle, passed by value. Valid until `ended`, stale afterwards. One that
+ * is answered whole in its route's function, and that nobody asked to hear of (px_request_on), is
+ * stale once that function has returned. */
 struct px_request {
     struct px_system *system; /**< whose it is */
     uint64_t handle;          /**< not yours */
