@@ -410,6 +410,7 @@ static uint32_t elems_of(const struct px_env *mb)
 void px_kernel_ledger(const struct px_kernel *kernel, struct px_ledger *ret)
 {
     *ret = kernel->count;
+    ret->traced = kernel->trace_next;
     for (uint32_t i = 1; i <= kernel->n_mailboxes; i++) {
         ret->elems += elems_of(&kernel->mailboxes[i]);
     }

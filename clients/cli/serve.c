@@ -14,6 +14,7 @@ static const struct cli_option options[] = {
     {"--listen", "ADDR:PORT", "where to listen, up to 64 times [127.0.0.1:8080 and [::1]:8080]"},
     {"--root", "DIR", "serve the files below DIR [a page that explains itself]"},
     {"--placement", "FILE", "run services in processes of their own, as FILE says (YAML)"},
+    {"--name", "NAME", "open a door NAME, for plexus ps, call, trace, top and other programs"},
     {"--log-level", "LEVEL", "error, warn, info or debug [info]"},
     {"--set", "KEY=VALUE", "set any key of the configuration, over the file"},
     {NULL, NULL, NULL},
@@ -103,6 +104,9 @@ static void print_where(const struct serve *serve)
     for (uint32_t i = 0; (address = px_server_address(serve->server, i)) != NULL; i++) {
         bool is_unix = strncmp(address, "unix:", 5) == 0;
         printf("  %s%s%s\n", is_unix ? "" : "http://", address, is_unix ? "" : "/");
+    }
+    if (px_system_door_path(serve->system) != NULL) {
+        printf("Its door is %s\n", px_system_door_path(serve->system));
     }
     address = px_server_address(serve->server, 0);
     if (strncmp(address, "unix:", 5) != 0) {
@@ -198,6 +202,9 @@ static enum px_err system_make(struct serve *serve, const struct px_placement *p
     serve_server_config(root, &limits);
     PX_TRY(px_system_new(&config, &serve->system));
     PX_TRY(px_server_new(serve->system, &limits, &serve->server));
+    if (!serve->args.check) {
+        PX_TRY(serve_door(serve->system, conf_root(serve->conf)));
+    }
     return px_system_start(serve->system);
 }
 

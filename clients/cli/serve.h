@@ -56,6 +56,11 @@ void serve_server_config(const struct conf_node *root, struct px_server_config *
 void serve_tell_restart(struct logs *logs, const struct conf_node *before,
                         const struct conf_node *now);
 
+/* ---- serve_door.c ---- */
+
+/* Opens the door that is configured, if there is one. */
+enum px_err serve_door(struct px_system *system, const struct conf_node *root);
+
 /* ---- serve_reload.c ---- */
 
 /* Not from inside a callback. */

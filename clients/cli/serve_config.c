@@ -63,6 +63,8 @@ static bool option_take(struct serve_args *args, struct cli_args *cli, const cha
         return listen_add(args, cli, value);
     } else if (strcmp(name, "--root") == 0) {
         return set_add(args, cli, "--root", "root", value);
+    } else if (strcmp(name, "--name") == 0) {
+        return set_add(args, cli, "--name", "door.name", value);
     } else if (strcmp(name, "--log-level") == 0) {
         return set_add(args, cli, "--log-level", "log.level", value);
     } else {

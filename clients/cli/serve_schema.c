@@ -599,6 +599,68 @@ static const struct conf_key log_keys[] = {
     {0},
 };
 
+/* ---- the door ---- */
+
+static const struct conf_key service_item = {
+    .kind = CONF_TEXT, .min = 1, .max = 31, .text = "Name of a service."};
+
+static const struct conf_key door_client_keys[] = {
+    {.name = "uid",
+     .kind = CONF_COUNT,
+     .flags = CONF_REQUIRED,
+     .max = 4294967294,
+     .text = "The user whose programs this is about, as a number."},
+    {.name = "services",
+     .kind = CONF_LIST,
+     .max = SERVE_DOOR_SERVICES_MAX,
+     .item = &service_item,
+     .text = "What they may call, by name (`plexus ps`). Without it: every service."},
+    {0},
+};
+
+static const struct conf_key door_client_item = {
+    .kind = CONF_MAP, .keys = door_client_keys, .text = "Programs of one user."};
+
+static const struct conf_key door_keys[] = {
+    {.name = "name",
+     .kind = CONF_TEXT,
+     .min = 1,
+     .max = 100,
+     .standard = "plexus",
+     .text = "Its name, up to 31 bytes: what others pass to `--name` and to `plexus.connect`. With "
+             "a slash in it: the folder in which its socket lies."},
+    {.name = "clients",
+     .kind = CONF_LIST,
+     .max = SERVE_DOOR_CLIENTS_MAX,
+     .item = &door_client_item,
+     .text = "Who may come in besides this user and root, who may call everything."},
+    {.name = "clients_max",
+     .kind = CONF_COUNT,
+     .min = 1,
+     .max = 65535,
+     .standard = "256",
+     .text = "Connections; further ones are closed at once."},
+    {.name = "calls_max",
+     .kind = CONF_COUNT,
+     .min = 1,
+     .max = 65535,
+     .standard = "32",
+     .text = "Calls of one connection under way; further ones are answered BUSY."},
+    {.name = "request_max",
+     .kind = CONF_SIZE,
+     .min = 1024,
+     .max = 16777216,
+     .standard = "4m",
+     .text = "A request; longer ones are answered TOO_LARGE and end the connection."},
+    {.name = "memory_max",
+     .kind = CONF_SIZE,
+     .min = 65536,
+     .max = 4294967296,
+     .standard = "64m",
+     .text = "What is kept for all connections; what goes beyond is answered BUSY."},
+    {0},
+};
+
 /* ---- all of it ---- */
 
 const struct conf_key serve_schema[] = {
@@ -649,6 +711,13 @@ const struct conf_key serve_schema[] = {
      .keys = log_keys,
      .standard = "",
      .text = "What the server itself has to say."},
+    {.name = "door",
+     .kind = CONF_MAP,
+     .flags = CONF_RESTART | CONF_SHORT,
+     .keys = door_keys,
+     .text =
+         "A socket through which other programs of this host call services: `plexus ps`, `plexus "
+         "call`, Python. Without it there is none."},
     {.name = "user",
      .kind = CONF_TEXT,
      .flags = CONF_RESTART,

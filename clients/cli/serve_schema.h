@@ -5,7 +5,9 @@
 #include "conf.h"
 
 enum {
-    SERVE_LISTEN_MAX = 64,        /* addresses */
+    SERVE_LISTEN_MAX = 64, /* addresses */
+    SERVE_DOOR_CLIENTS_MAX = 64,
+    SERVE_DOOR_SERVICES_MAX = 64,
     SERVE_ROUTES_MAX = 4096,      /* of one host, and of the outermost mapping */
     SERVE_HOSTS_MAX = 256,        /* entries of `hosts` */
     SERVE_NAMES_MAX = 64,         /* names of one host */

@@ -19,6 +19,8 @@
  *     stream.c      streams                      form.c        forms, as they come
  *     form_head.c, form_urlencoded.c, form_multipart.c         reading them (pure)
  *     form_collect.c                             whole forms
+ *     door.c        the way in for other programs
+ *     inspect*.c    the mailbox that tells what there is (inspect_impl.h)
  */
 #ifndef LIB_H
 #define LIB_H
@@ -36,6 +38,7 @@
 #include "route.h"
 
 enum {
+    CALLABLES_MAX = 128,
     FILE_ROOTS_MAX = 16,
     UPGRADES_MAX = 8,
     LISTENERS_MAX = 64,
@@ -53,6 +56,7 @@ enum {
 
 struct app;
 struct aside;
+struct door_part;
 struct host;
 struct stream;
 
@@ -95,6 +99,13 @@ struct px_ready {
     uint8_t fields[]; /* serialized HeaderList */
 };
 
+/* A contract of a mailbox that may be called through the door. */
+struct callable {
+    px_addr addr;
+    const struct px_contract *contract;
+    bool looks; /* only what may be repeated: it changes nothing */
+};
+
 struct px_system {
     struct host *host; /* world, net and file of the operating system */
     struct px_kernel *kernel;
@@ -109,6 +120,9 @@ struct px_system {
     uint32_t n_files, next_root; /* how many; the number of the next one's root */
     struct placement *placement; /* NULL: everything is here */
     px_addr addr_app, addr_net, addr_file;
+    struct door_part *door;                   /* NULL: none */
+    struct callable callables[CALLABLES_MAX]; /* in the order they were added */
+    uint32_t n_callables;
     uint32_t requests_max, streams_max, calls_max;
     uint32_t n_listeners;                     /* slots ever used */
     struct listener listeners[LISTENERS_MAX]; /* the index is net's tag */
@@ -222,6 +236,9 @@ const struct px_contract *const *wiring_contracts(size_t *ret_n);
 const struct px_service *wiring_service_at(uint32_t index);
 enum px_err wiring_add(struct px_system *system);
 enum px_err wiring_upgrades(struct px_system *system);
+/* The descriptor of a contract of this system; NULL: none has that number. */
+const ProtobufCServiceDescriptor *contract_descriptor(const struct px_system *system,
+                                                      unsigned number);
 
 /* ---- host.c: the one file that knows the operating system's transport ---- */
 enum px_err host_new(const struct px_system_config *config, struct host **ret_host);

@@ -5,6 +5,7 @@
 #include "files_impl.h"
 
 #include "auth.h"
+#include "door.h"
 #include "placement.h"
 
 #include <px/assert.h>
@@ -94,6 +95,7 @@ void px_system_free(struct px_system *take_system)
     files_free_all(take_system);
     placement_free(take_system->placement);
     host_free(take_system->host);
+    door_free(take_system->door);
     free(take_system);
 }
 
@@ -119,6 +121,7 @@ enum px_err px_system_add(struct px_system *system, const struct px_addition *ad
     }
     for (uint32_t i = 0; i < addition->n_contracts; i++) {
         PX_TRY(px_kernel_allow(kernel, system->addr_app, addition->contracts[i]->number, addr));
+        PX_TRY(callable_add(system, addr, addition->contracts[i], false));
     }
     for (uint32_t i = 0; i < addition->n_reaches; i++) {
         const struct px_reach *reach = &addition->reaches[i];
@@ -163,12 +166,14 @@ enum px_err px_system_start(struct px_system *system)
         return PX_EOK;
     }
     PX_TRY(wiring_upgrades(system));
+    PX_TRY(door_grant(system));
     enum px_err err = px_kernel_start(system->kernel);
     if (err != PX_EOK) {
         return system_fail(system, err, "start", px_err_text(err));
     }
     PX_TRY(system_app_start(system));
-    return placement_start(system);
+    PX_TRY(placement_start(system));
+    return door_start(system);
 }
 
 /* ---- running ---- */

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "door.h"
 #include "file_contract.h"
 #include "http_contract.h"
 #include "net_contract.h"
@@ -114,7 +115,7 @@ enum px_err wiring_add(struct px_system *system)
             PX_TRY(px_kernel_allow(kernel, from, wires[i].contract->number, to));
         }
     }
-    return PX_EOK;
+    return callable_add(system, system->addr_net, &px_contract_net, true);
 }
 
 enum px_err wiring_upgrades(struct px_system *system)
@@ -132,4 +133,20 @@ enum px_err wiring_upgrades(struct px_system *system)
         PX_TRY(px_kernel_allow(kernel, to, PX_C_STREAM_LOWER, net));
     }
     return PX_EOK;
+}
+
+const ProtobufCServiceDescriptor *contract_descriptor(const struct px_system *system,
+                                                      unsigned number)
+{
+    for (size_t i = 0; i < sizeof contracts / sizeof contracts[0]; i++) {
+        if (contracts[i]->number == number) {
+            return contracts[i]->descriptor;
+        }
+    }
+    for (uint32_t i = 0; i < system->n_callables; i++) {
+        if (system->callables[i].contract->number == number) {
+            return system->callables[i].contract->descriptor;
+        }
+    }
+    return NULL;
 }

@@ -34,7 +34,7 @@ def contracts_of(names):
     return known
 
 # What prints, or hands to the caller, a message for people; and where messages may come from.
-MESSAGE_CALLS = {"conf_mistake", "conf_mistake_at", "fprintf", "failed", "mistake", "system_fail"}
+MESSAGE_CALLS = {"conf_mistake", "conf_mistake_at", "fprintf", "failed", "mistake", "system_fail", "say"}
 MESSAGE_LISTS = {"kernel/include/px/err.h": {"X"}}  # where it is something else
-MESSAGE_FOLDERS = ("clients/cli/", "clients/lib/", "kernel/", "services/", "transports/link/", "transports/posix/",
-                   "transports/spawn/")
+MESSAGE_FOLDERS = ("clients/cli/", "clients/lib/", "kernel/", "services/", "transports/door/", "transports/link/",
+                   "transports/posix/", "transports/spawn/")

@@ -523,6 +523,7 @@ enum px_err px_stream_reset(struct px_stream stream);
 }
 #endif
 
+#include <plexus/door.h>
 #include <plexus/events.h>
 #include <plexus/files.h>
 #include <plexus/form.h>

@@ -120,6 +120,7 @@ struct px_ledger {
     uint64_t late;           /* replies to calls that had ended */
     uint64_t allocs;         /* world allocations since start */
     uint64_t mem;            /* bytes allocated now, free lists included */
+    uint64_t traced;         /* records written into the trace ring since start */
     uint32_t queued;         /* messages waiting to be delivered */
     uint32_t calls;          /* outstanding */
     uint32_t calls_reserved; /* entries of the call table set aside (pools, px_service.calls_max) */

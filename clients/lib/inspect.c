@@ -1,0 +1,252 @@
+/* inspect.c - the mailbox "inspect": what a running system looks like from inside.
+ *
+ * An answer is built in an arena that, without memory, is a spare one in which everything lies on
+ * top of everything else: so nothing that was written there is read again here.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "door.h"
+#include "inspect.pb-c.h"
+#include "inspect_contract.h"
+#include "inspect_impl.h"
+
+static void put_text(void *body, ProtobufCBinaryData *ret, const char *text)
+{
+    px_msg_put(body, ret, text, strlen(text));
+}
+
+/* The mailboxes are numbered from 1 without gaps. */
+static bool mailbox_is(const struct inspect *inspect, px_addr addr)
+{
+    return strcmp(px_mailbox_name(inspect->env, addr), "?") != 0;
+}
+
+/* ---- the system, its services ---- */
+
+static void on_system(void *state, const struct px_msg *msg)
+{
+    const struct inspect *inspect = state;
+    struct px_ledger ledger;
+    px_kernel_ledger(inspect->system->kernel, &ledger);
+    Inspect__SystemIs *m = px_msg_new(inspect->env, &inspect__system_is__descriptor);
+    put_text(m, &m->version, PLEXUS_VERSION);
+    m->pid = (uint32_t)getpid();
+    m->uptime_us = px_now_us(inspect->env) - inspect->since_us;
+    m->deliveries = ledger.deliveries;
+    m->lost = ledger.lost;
+    m->denied = ledger.denied;
+    m->late = ledger.late;
+    m->memory = ledger.mem;
+    m->queued = ledger.queued;
+    m->calls = ledger.calls;
+    m->trace_position = ledger.traced;
+    m->trace_length = INSPECT_TRACE_LENGTH;
+    px_reply(inspect->env, msg, PX_OK, m);
+}
+
+static void fill_counters(const struct inspect *inspect, void *body, Inspect__ServiceIs *s,
+                          px_addr addr)
+{
+    const char *name = "";
+    size_t n = 0;
+    while (px_kernel_counter(inspect->system->kernel, addr, (uint32_t)n, &name), name != NULL) {
+        n++;
+    }
+    if (n == 0) {
+        return;
+    }
+    Inspect__CounterIs **list = px_msg_alloc(body, n * sizeof(Inspect__CounterIs *));
+    s->counters = list;
+    s->n_counters = n;
+    for (uint32_t i = 0; i < n; i++) {
+        Inspect__CounterIs *c = px_msg_alloc(body, sizeof *c);
+        inspect__counter_is__init(c);
+        c->value = px_kernel_counter(inspect->system->kernel, addr, i, &name);
+        put_text(body, &c->name, name);
+        list[i] = c;
+    }
+}
+
+static void fill_contracts(const struct inspect *inspect, void *body, Inspect__ServiceIs *s,
+                           px_addr addr)
+{
+    const struct px_system *system = inspect->system;
+    size_t n = 0;
+    for (uint32_t i = 0; i < system->n_callables; i++) {
+        n += system->callables[i].addr == addr;
+    }
+    if (n == 0) {
+        return;
+    }
+    Inspect__ContractIs **list = px_msg_alloc(body, n * sizeof(Inspect__ContractIs *));
+    s->contracts = list;
+    s->n_contracts = n;
+    for (uint32_t i = 0, at = 0; i < system->n_callables; i++) {
+        const struct px_contract *contract = system->callables[i].contract;
+        if (system->callables[i].addr == addr) {
+            Inspect__ContractIs *c = px_msg_alloc(body, sizeof *c);
+            inspect__contract_is__init(c);
+            c->number = contract->number;
+            c->hash = px_contract_hash(contract);
+            put_text(body, &c->name, contract->descriptor->name);
+            list[at++] = c;
+        }
+    }
+}
+
+static Inspect__ServiceIs *service_of(const struct inspect *inspect, void *body, px_addr addr)
+{
+    struct px_ledger ledger;
+    px_peer peer = px_mailbox_peer(inspect->env, addr);
+    px_service_ledger(inspect->system->kernel, addr, &ledger);
+    Inspect__ServiceIs *s = px_msg_alloc(body, sizeof *s);
+    inspect__service_is__init(s);
+    s->number = addr;
+    s->alive = peer != 0;
+    s->remote = px_kernel_env(inspect->system->kernel, addr) == NULL;
+    s->pid = s->remote ? 0 : (uint32_t)getpid();
+    s->calls = ledger.calls;
+    s->holds = ledger.holds;
+    s->pieces = ledger.pieces;
+    s->timers = ledger.timers;
+    s->elements = ledger.elems;
+    put_text(body, &s->name, px_mailbox_name(inspect->env, addr));
+    fill_contracts(inspect, body, s, addr);
+    fill_counters(inspect, body, s, addr);
+    return s;
+}
+
+static void on_services(void *state, const struct px_msg *msg)
+{
+    const struct inspect *inspect = state;
+    uint32_t n = 0;
+    while (mailbox_is(inspect, (px_addr)(n + 1))) {
+        n++;
+    }
+    Inspect__ServiceList *m = px_msg_new(inspect->env, &inspect__service_list__descriptor);
+    Inspect__ServiceIs **list = px_msg_alloc(m, n * sizeof(Inspect__ServiceIs *));
+    m->services = list;
+    m->n_services = n;
+    for (uint32_t i = 0; i < n; i++) {
+        list[i] = service_of(inspect, m, (px_addr)(i + 1));
+    }
+    px_reply(inspect->env, msg, PX_OK, m);
+}
+
+/* ---- the trace ---- */
+
+static const char *const kind_names[] = {"oneway", "call", "reply", "item", "ended",
+                                         "more",   "lost", "gone",  "back"};
+static const char *const outcome_names[] = {"queued", "denied", "lost", "late", "nobody"};
+
+/* Full name of a method, as far as it is one of the contracts of this system. */
+static void put_method(const struct inspect *inspect, void *body, ProtobufCBinaryData *ret,
+                       uint16_t method)
+{
+    const ProtobufCServiceDescriptor *d = contract_descriptor(inspect->system, method >> 8);
+    char name[128];
+    if (d != NULL && (method & 0xffu) < d->n_methods) {
+        snprintf(name, sizeof name, "%s.%s", d->name, d->methods[method & 0xffu].name);
+        put_text(body, ret, name);
+    }
+}
+
+static Inspect__TraceIs *record_of(const struct inspect *inspect, void *body,
+                                   const struct px_trace *t)
+{
+    Inspect__TraceIs *r = px_msg_alloc(body, sizeof *r);
+    inspect__trace_is__init(r);
+    r->at_us = t->at_us - inspect->since_us;
+    r->about = t->about;
+    r->bytes = t->bytes;
+    r->status = t->status;
+    put_text(body, &r->sender, px_mailbox_name(inspect->env, t->from));
+    put_text(body, &r->receiver, px_mailbox_name(inspect->env, t->to));
+    put_text(body, &r->kind, kind_names[t->kind]);
+    put_text(body, &r->outcome, outcome_names[t->outcome]);
+    put_method(inspect, body, &r->method, t->method);
+    return r;
+}
+
+/* Reads the newest `n` records. */
+static void ring_read(struct inspect *inspect, uint64_t n)
+{
+    inspect->n_records =
+        (uint32_t)px_trace_read(inspect->system->kernel, inspect->records, (size_t)n);
+}
+
+static void on_trace(void *state, const struct px_msg *msg)
+{
+    struct inspect *inspect = state;
+    const Inspect__TraceFrom *from = msg->body;
+    char name[32] = "";
+    if (from->service.len < sizeof name && from->service.len > 0) {
+        memcpy(name, from->service.data, from->service.len);
+    }
+    px_addr only = px_mailbox(inspect->env, name);
+    uint32_t max = from->max == 0 ? INSPECT_RECORDS_MAX : from->max;
+    if (from->service.len > 0 && only == 0) {
+        px_reply_status(inspect->env, msg, PX_NOT_FOUND);
+        return;
+    }
+    if (max > INSPECT_RECORDS_MAX) {
+        px_reply_status(inspect->env, msg, PX_BAD_REQUEST);
+        return;
+    }
+    struct px_ledger ledger;
+    px_kernel_ledger(inspect->system->kernel, &ledger);
+    uint64_t have = ledger.traced < INSPECT_TRACE_LENGTH ? ledger.traced : INSPECT_TRACE_LENGTH;
+    uint64_t oldest = ledger.traced - have;
+    uint64_t at = from->position < oldest ? oldest : from->position;
+    at = at < ledger.traced ? at : ledger.traced;
+    ring_read(inspect, ledger.traced - at);
+    Inspect__TraceRecords *m = px_msg_new(inspect->env, &inspect__trace_records__descriptor);
+    Inspect__TraceIs **list = px_msg_alloc(m, max * sizeof(Inspect__TraceIs *));
+    uint32_t n = 0, i = 0;
+    for (; i < inspect->n_records && n < max; i++) {
+        const struct px_trace *t = &inspect->records[i];
+        if (only == 0 || t->from == only || t->to == only) {
+            list[n++] = record_of(inspect, m, t);
+        }
+    }
+    m->records = list;
+    m->n_records = n;
+    m->position = at + i;
+    m->missed = from->position == 0 || from->position >= at ? 0 : at - from->position;
+    px_reply(inspect->env, msg, PX_OK, m);
+}
+
+/* ---- the mailbox ---- */
+
+void inspect_start(struct px_system *system)
+{
+    px_addr addr = px_kernel_mailbox(system->kernel, px_inspect_service.name);
+    struct inspect *inspect = px_kernel_state(system->kernel, addr);
+    inspect->system = system;
+}
+
+static enum px_err inspect_init(void *state, struct px_env *env)
+{
+    struct inspect *inspect = state;
+    inspect->env = env;
+    inspect->since_us = px_now_us(env);
+    return PX_EOK;
+}
+
+static const struct px_handler handlers[] = {
+    {INSPECT_SYSTEM, on_system},
+    {INSPECT_SERVICES, on_services},
+    {INSPECT_DESCRIBE, inspect_on_describe},
+    {INSPECT_TRACE, on_trace},
+    {INSPECT_EDGES, inspect_on_edges},
+};
+
+const struct px_service px_inspect_service = {
+    .name = "inspect",
+    .state_size = sizeof(struct inspect),
+    .handlers = handlers,
+    .n_handlers = sizeof handlers / sizeof handlers[0],
+    .init = inspect_init,
+};
