@@ -283,7 +283,7 @@ static void open_many(uint32_t n)
 
 static void make_many(uint32_t n)
 {
-    char name[16];
+    char name[24];
     rig.config.open_max = 1000;
     rig.holds = false;
     for (uint32_t i = 0; i < n; i++) {
