@@ -10,6 +10,7 @@
 #include "hello.h"
 #include "lane.h"
 #include "link_contract.h"
+#include "sandbox.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, REASON_MAX = 512, TEXT_MAX = 64 };
 
@@ -25,6 +26,8 @@ struct domain {
     struct px_lane *lane;
     char name[TEXT_MAX];
     bool stopping, stopped, ended;
+    enum sandbox_profile profile;
+    struct sandbox_report sandbox;
     char why[REASON_MAX];
 };
 
@@ -208,11 +211,22 @@ static enum px_err assemble(struct domain *d)
     return lane_open(d);
 }
 
+/* What a stranger sends is looked at behind this only. */
+static enum px_err confine(struct domain *d)
+{
+    char name[TEXT_MAX];
+    name_take(&d->setup->sandbox, name);
+    if (!sandbox_profile_of(name, &d->profile)) {
+        return fail(d, PX_ENOENT, name, "this px-domain has no such sandbox profile");
+    }
+    enum px_err err = sandbox_enter(d->profile, d->fd, &d->sandbox);
+    return err == PX_EOK ? err : fail(d, err, "sandbox", px_err_text(err));
+}
+
 static void say_ready(struct domain *d)
 {
-    char sandbox[] = "none";
     Link__ReadyWith ready = LINK__READY_WITH__INIT;
-    ready.sandbox = (ProtobufCBinaryData){sizeof sandbox - 1, (uint8_t *)sandbox};
+    ready.sandbox = (ProtobufCBinaryData){strlen(d->sandbox.text), (uint8_t *)d->sandbox.text};
     px_lane_control(d->lane, LINK_READY, &ready.base);
 }
 
@@ -268,9 +282,9 @@ static int domain_run(int fd, const struct px_addition *additions, uint32_t n_ad
     const struct px_contract *const *contracts = wiring_contracts(&n);
     px_hello_fill("px-domain " PLEXUS_VERSION, contracts, n, &d.hello);
     enum px_err err = greet(&d);
-    if (err == PX_EOK) {
-        err = assemble(&d);
-    }
+    err = err == PX_EOK ? confine(&d) : err;
+    err = err == PX_EOK ? assemble(&d) : err;
+    err = err == PX_EOK ? sandbox_seal(d.profile, &d.sandbox) : err;
     if (err == PX_EOK) {
         say_ready(&d);
         serve(&d);

@@ -2,6 +2,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -37,6 +38,8 @@ static int spawn_with(const char *program, int socket, posix_spawn_file_actions_
     }
     strcpy(path, program);
     int r = posix_spawn_file_actions_adddup2(actions, socket, PROCESS_FD);
+    r = r != 0 ? r : posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+    r = r != 0 ? r : posix_spawn_file_actions_addopen(actions, 1, "/dev/null", O_WRONLY, 0);
     r = r != 0 ? r : posix_spawn_file_actions_addclosefrom_np(actions, PROCESS_FD + 1);
     return r != 0 ? r : posix_spawn(ret_pid, path, actions, attributes, argv, environ);
 }

@@ -37,7 +37,8 @@ struct px_domain {
     const char *const *services; /**< mailboxes it hosts: "h1", "net", or a service of yours that
                                     its px-domain knows */
     uint32_t n_services;         /**< how many; 1..16 */
-    const char *sandbox;         /**< profile: "strict" (no files, no network) [it], "net" */
+    const char *sandbox; /**< profile: "strict" (no files, no network, no processes) [it], "net"
+                            (makes sockets), "none" */
 };
 
 /** Which services run where. */
