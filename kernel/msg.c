@@ -1,6 +1,8 @@
 /* msg.c - blocks, their arenas and slices, and holding them. */
 #include "kernel_impl.h"
 
+#include <px/bytes.h>
+
 static const uint32_t class_sizes[N_BLOCK_CLASSES] = {512,  1024,  2048,  4096,
                                                       8192, 16384, 32768, SPARE_LEN};
 
@@ -159,9 +161,7 @@ void px_msg_put(void *body, ProtobufCBinaryData *ret, const void *data, size_t l
 {
     ret->data = px_msg_alloc(body, len);
     ret->len = len;
-    if (len > 0) {
-        memcpy(ret->data, data, len);
-    }
+    px_copy_short(ret->data, data, len);
 }
 
 /* Drops what a block has beyond its fresh state. */
