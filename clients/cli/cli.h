@@ -29,10 +29,11 @@ struct cli_option {
 struct cli_command {
     const char *name, *summary, *help;
     const struct cli_option *options; /* the last has no name */
+    uint32_t n_words_max;             /* arguments that are no options */
     enum cli_exit (*run)(int argc, char **argv);
 };
 
-extern const struct cli_command cli_serve;
+extern const struct cli_command cli_serve, cli_ps, cli_call, cli_trace, cli_top;
 /* `plexus help configuration`: docs/configuration.md. */
 void cli_print_configuration(void);
 
@@ -40,10 +41,12 @@ void cli_print_configuration(void);
 
 /* Steps through `argv`: true with the option and its value, false at the end or after a mistake,
  * which was printed (*ret_exit is then CLI_EXIT_USAGE). "--name=value" is the same as "--name
- * value". */
+ * value". An argument that is no option comes as a value without option, if the command takes it.
+ */
 struct cli_args {
     const struct cli_command *command;
     int argc, at;
+    uint32_t n_words;
     char **argv;
     enum cli_exit exit;
 };

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct cli_command *const commands[] = {&cli_serve};
+static const struct cli_command *const commands[] = {&cli_serve, &cli_ps, &cli_call, &cli_trace,
+                                                     &cli_top};
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -39,6 +39,12 @@ bool cli_next(struct cli_args *args, const struct cli_option **ret_option, const
     const char *equals = strchr(arg, '=');
     size_t len = equals == NULL ? strlen(arg) : (size_t)(equals - arg);
     const struct cli_option *option = args->command->options;
+    if (arg[0] != '-' && args->n_words < args->command->n_words_max) {
+        args->n_words++;
+        *ret_option = NULL;
+        *ret_value = arg;
+        return true;
+    }
     while (option->name != NULL &&
            (strlen(option->name) != len || memcmp(option->name, arg, len) != 0)) {
         option++;

@@ -421,9 +421,10 @@ END_TEST
 START_TEST(what_is_not_finished_fills_the_memory_of_the_door_and_no_more)
 {
     enum { CLIENTS = RIG_MEMORY / RIG_REQUEST };
+    static uint8_t payload[69000];
     int fds[CLIENTS + 1];
     rig_restart(CLIENTS + 2, false, NULL, 0);
-    say(&said, 8, "toy", "Plant", NULL, 0, said.bytes, 69000);
+    say(&said, 8, "toy", "Plant", NULL, 0, payload, sizeof payload);
     for (int i = 0; i < CLIENTS + 1; i++) {
         fds[i] = far_open();
         far_write(fds[i], said.bytes, 60);
