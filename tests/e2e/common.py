@@ -12,6 +12,7 @@ import unittest
 
 BUILD = os.environ.get("MESON_BUILD_ROOT", "build")
 SOURCE = os.environ.get("MESON_SOURCE_ROOT", ".")
+PLACEMENT = os.environ.get("PX_PLACEMENT")  # every `plexus serve` is split as this file says
 SANITIZED = bool(os.environ.get("PX_SANITIZED"))
 PATIENCE_S = 40 if SANITIZED else 10
 
@@ -43,6 +44,9 @@ class Server:
     def __init__(self, *argv, prepare=None, env=None, stdin=subprocess.DEVNULL, pass_fds=()):
         self.err = tempfile.TemporaryFile(mode="w+")
         self.lines = []
+        if PLACEMENT and argv[1:2] == ("serve",):
+            argv += ("--placement", os.path.join(SOURCE, PLACEMENT))
+            env = dict(os.environ if env is None else env, PX_DOMAIN=program("clients/domain/px-domain"))
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=self.err, stdin=stdin, text=True,
                                         preexec_fn=prepare, env=env, pass_fds=pass_fds)
         self.addresses = []
