@@ -52,9 +52,11 @@ static void toy_plant(void *state, const struct px_msg *msg)
     const Ktest__Tree *asked = msg->body;
     Ktest__Tree *m = px_msg_new(env, &ktest__tree__descriptor);
     px_msg_put(m, &m->name, asked->name.data, asked->name.len);
-    m->n_rings = asked->n_rings;
-    m->rings = asked->n_rings == 0 ? NULL : px_msg_alloc(m, asked->n_rings * sizeof *m->rings);
-    memcpy(m->rings, asked->rings, asked->n_rings * sizeof *m->rings);
+    if (asked->n_rings > 0) {
+        m->n_rings = asked->n_rings;
+        m->rings = px_msg_alloc(m, asked->n_rings * sizeof *m->rings);
+        memcpy(m->rings, asked->rings, asked->n_rings * sizeof *m->rings);
+    }
     if (asked->top != NULL) {
         m->top = px_msg_alloc(m, sizeof *m->top);
         ktest__leaf__init(m->top);
