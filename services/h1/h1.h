@@ -33,6 +33,7 @@ enum {
     H1_SERVER_MAX = 256,          /* bytes of the Server value */
     H1_UPGRADES_MAX = 8,          /* protocols to upgrade to */
     H1_TOKEN_MAX = 31,            /* bytes of such a token */
+    H1_REFUSED_LINE_MAX = 256,    /* bytes of http.RefusedRequest.line, the rest is not told */
     H1_BODY_GRACE_MS = 5000,      /* before the least rate of a body counts */
     H1_BODY_STALL_MS = 30000,     /* and the longest lead a fast beginning can earn */
     H1_RESPOND_FREE = 16384,      /* bytes of Respond that cost no credit (http.proto) */

@@ -143,8 +143,12 @@ struct h1_exch {
     struct h1_exch *next;
     struct h1_conn *conn;
     px_handle responder;
-    const struct px_msg *respond, *trailers; /* held: they came before their turn */
-    const char *own_text;                    /* with own_status: the body */
+    const struct px_msg *respond; /* held: it came before its turn */
+    union {
+        const struct px_msg *trailers; /* held: the same */
+        const struct px_msg *refused;  /* held, if we answer: the application hears it then */
+    };
+    const char *own_text; /* with own_status: the body */
     uint64_t left;        /* bytes of response body the application still owes, with H1_LENGTH */
     uint64_t body_credit; /* bytes of request body the application takes */
     struct px_credit_in credit; /* of the response body */
@@ -282,9 +286,13 @@ void h1_body_clock(struct h1_conn *c);
 
 /* A new exchange behind the others. NULL: no memory. */
 struct h1_exch *h1_exch_new(struct h1_conn *c);
-/* The one that is `own_status` to be answered by ourselves, behind the others; the connection ends
- * with it. */
-void h1_exch_refuse(struct h1_conn *c, uint16_t status, const char *text);
+/* One that is to be answered by ourselves, behind the others; the connection ends with it. `head`:
+ * what came of its head. */
+void h1_exch_refuse(struct h1_conn *c, uint16_t status, const char *text, struct px_span head);
+/* The same of the last exchange, whose head was read and the application has not heard of. */
+void h1_exch_refuse_last(struct h1_conn *c, uint16_t status, const char *text, struct px_span head);
+/* An exchange of ours with `refused` was answered: the application hears of it. */
+void h1_exch_refused(struct h1 *h1, struct h1_exch *x);
 /* A request cannot go on. Answers it with `status` in its turn (0: closes then) if no answer has
  * begun, else resets. The application hears `reason`. Nothing more is read from the connection. */
 void h1_exch_fail(struct h1_conn *c, struct h1_exch *x, uint16_t status, const char *text,
@@ -331,6 +339,8 @@ void h1_response_trailers(struct h1_conn *c, struct h1_exch *x, struct px_span f
 void h1_response_inform(struct h1_conn *c, uint16_t status, struct px_span fields);
 /* Writes an answer of our own. */
 void h1_response_own(struct h1_conn *c, struct h1_exch *x);
+/* Bytes of the body of such an answer. */
+uint32_t h1_response_own_len(const struct h1_exch *x);
 
 /* ---- h1_output.c ---- */
 

@@ -163,16 +163,72 @@ void h1_exch_fail(struct h1_conn *c, struct h1_exch *x, uint16_t status, const c
     h1_exch_advance(c);
 }
 
-void h1_exch_refuse(struct h1_conn *c, uint16_t status, const char *text)
+/* The request line, as far as it came: without what ends it, and at most H1_REFUSED_LINE_MAX bytes.
+ * An empty line may come before it (RFC 9112 2.2). */
+static struct px_span line_of(struct px_span head)
 {
-    struct h1_exch *x = h1_exch_new(c);
-    if (x == NULL) {
-        return;
+    struct px_bytes in = px_bytes_of_span(head);
+    if (px_bytes_peek(&in, 0) == '\r' && px_bytes_peek(&in, 1) == '\n') {
+        px_bytes_skip(&in, 2);
     }
+    size_t len = 0;
+    while (len < H1_REFUSED_LINE_MAX) {
+        int byte = px_bytes_peek(&in, len);
+        if (byte < 0 || byte == '\r' || byte == '\n') {
+            break;
+        }
+        len++;
+    }
+    return px_bytes_take(&in, len);
+}
+
+/* What the application hears once `x` is answered; NULL: no memory, then it does not hear of it. */
+static const struct px_msg *refused_make(struct h1_conn *c, const struct h1_exch *x,
+                                         struct px_span head, uint32_t version)
+{
+    struct px_span line = line_of(head);
+    Http__RefusedRequest *m = px_msg_new_sized(c->h1->env, &http__refused_request__descriptor,
+                                               H1_REFUSED_LINE_MAX + 2 * H1_ADDRESS_MAX);
+    m->status = x->own_status;
+    m->length = h1_response_own_len(x);
+    m->version = version;
+    m->listener = h1_conn_place(c)->listener;
+    px_msg_put(m, &m->line, line.ptr, line.len);
+    px_msg_put(m, &m->remote, c->remote, c->remote_len);
+    return px_msg_seal(c->h1->env, m);
+}
+
+static void exch_refuse(struct h1_conn *c, struct h1_exch *x, uint16_t status, const char *text,
+                        struct px_span head, uint32_t version)
+{
     x->own_status = status;
     x->own_text = text;
-    h1_input_end(c);
+    x->refused = refused_make(c, x, head, version);
+    h1_input_end(c); /* and `head` with it */
     h1_exch_advance(c);
+}
+
+void h1_exch_refuse(struct h1_conn *c, uint16_t status, const char *text, struct px_span head)
+{
+    struct h1_exch *x = h1_exch_new(c);
+    if (x != NULL) {
+        exch_refuse(c, x, status, text, head, 0);
+    }
+}
+
+void h1_exch_refuse_last(struct h1_conn *c, uint16_t status, const char *text, struct px_span head)
+{
+    struct h1_exch *x = c->work->last;
+    exch_refuse(c, x, status, text, head, x->minor == 0 ? 10 : 11);
+}
+
+void h1_exch_refused(struct h1 *h1, struct h1_exch *x)
+{
+    if (h1_app_peer(h1) != 0) {
+        (void)px_send_shared(h1->env, h1->app, RESPONDER_REFUSED, x->refused, 0); /* lost: lost */
+    }
+    px_msg_release(x->refused);
+    x->refused = NULL;
 }
 
 void h1_exch_broken(struct h1_conn *c, const char *why)

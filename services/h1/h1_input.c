@@ -179,10 +179,12 @@ static void count_refusal(struct px_env *env, uint16_t status)
     }
 }
 
-H1_RARE static void request_refuse(struct h1_conn *c, const struct h1_refusal *refusal)
+/* `head`: what came of it. */
+H1_RARE static void request_refuse(struct h1_conn *c, const struct h1_refusal *refusal,
+                                   struct px_span head)
 {
     count_refusal(c->h1->env, refusal->status);
-    h1_exch_refuse(c, refusal->status, refusal->reason);
+    h1_exch_refuse(c, refusal->status, refusal->reason, head);
 }
 
 /* Nobody took a request: it is ours to answer. */
@@ -228,6 +230,13 @@ H1_RARE static bool request_upgrades(struct h1_conn *c, const struct h1_head *he
     return true;
 }
 
+/* The request line of a head that was read: CR ends it. */
+static struct px_span line_of_read(const struct h1_head *head)
+{
+    const uint8_t *end = memchr(head->method.ptr, '\r', H1_LINES_MAX + 1);
+    return px_span_of(head->method.ptr, (size_t)(end - head->method.ptr));
+}
+
 /* A request with a body. */
 __attribute__((noinline)) static void request_take_body(struct h1_conn *c, struct h1_exch *x,
                                                         const struct h1_head *head, struct draft *d)
@@ -235,7 +244,7 @@ __attribute__((noinline)) static void request_take_body(struct h1_conn *c, struc
     if (head->framing == H1_LENGTH && head->content_length > c->h1->body_max) {
         px_msg_drop(d->request);
         px_count(c->h1->env, H1_COUNT_refused_413, 1);
-        h1_exch_fail(c, x, 413, "body too long", PX_TOO_LARGE);
+        h1_exch_refuse_last(c, 413, "body too long", line_of_read(head));
         return;
     }
     request_send(c, x, d);
@@ -370,7 +379,7 @@ static inline size_t head_direct(struct h1_conn *c, const uint8_t *ptr, size_t l
     case PX_PARSE_BAD:
         break;
     }
-    request_refuse(c, &head.refusal);
+    request_refuse(c, &head.refusal, px_span_of(ptr, len));
     return len;
 }
 
@@ -397,8 +406,7 @@ __attribute__((noinline)) static size_t head_resumed(struct h1_conn *c, const ui
         return taken;
     }
     if (p == PX_PARSE_BAD) {
-        h1_acc_drop(w);
-        request_refuse(c, &head.refusal);
+        request_refuse(c, &head.refusal, px_bytes_rest(&in));
         return len;
     }
     size_t head_len = w->acc_len - px_bytes_left(&in);
@@ -599,7 +607,8 @@ void h1_input_timed_out(struct h1_conn *c)
             return;
         }
         px_count(env, H1_COUNT_refused_408_head, 1);
-        h1_exch_refuse(c, 408, "the head took too long");
+        struct px_bytes head = h1_acc_bytes(w);
+        h1_exch_refuse(c, 408, "the head took too long", px_bytes_rest(&head));
     } else if (w->drains) {
         px_count(env, H1_COUNT_drain_ms, 1);
         h1_input_end(c);

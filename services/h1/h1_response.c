@@ -279,6 +279,11 @@ void h1_response_inform(struct h1_conn *c, uint16_t status, struct px_span field
 
 /* ---- answers of our own ---- */
 
+uint32_t h1_response_own_len(const struct h1_exch *x)
+{
+    return x->head_only ? 0 : (uint32_t)strlen(x->own_text) + 1;
+}
+
 void h1_response_own(struct h1_conn *c, struct h1_exch *x)
 {
     struct h1_work *w = c->work;
@@ -302,6 +307,9 @@ void h1_response_own(struct h1_conn *c, struct h1_exch *x)
     if (!x->head_only) {
         px_bytes_put_span(out, text);
         px_bytes_put_u8(out, '\n');
+    }
+    if (x->refused != NULL) {
+        h1_exch_refused(c->h1, x);
     }
     h1_exch_answer(x, H1_ANSWER_DONE);
     h1_conn_want(c);

@@ -16,10 +16,22 @@ const struct h1_upgrade *h1_upgrade_of(struct h1 *h1, const struct h1_head *head
     return NULL;
 }
 
+/* The request, where it was kept, and what follows it there. */
+static struct px_bytes head_kept(const struct h1_work *w)
+{
+    const struct px_slice *s = px_chain_first(&w->in);
+    return w->acc != NULL ? h1_acc_bytes(w)
+           : s != NULL    ? px_bytes_of(s->ptr, s->len)
+                          : (struct px_bytes){NULL, NULL, false};
+}
+
 static void upgrade_refuse(struct h1_conn *c)
 {
+    struct px_bytes head = head_kept(c->work);
     px_count(c->h1->env, H1_COUNT_refused_503, 1);
-    h1_exch_refuse(c, 503, "the upgrade is not possible now");
+    if (h1_exch_new(c) != NULL) {
+        h1_exch_refuse_last(c, 503, "the upgrade is not possible now", px_bytes_rest(&head));
+    }
 }
 
 void h1_upgrade_begin(struct h1_conn *c)
@@ -90,13 +102,7 @@ static size_t head_again(struct h1_conn *c, Stream__AdoptStream *m)
 {
     struct h1_work *w = c->work;
     const struct h1_limits *l = &c->h1->limits;
-    const struct px_slice *s = px_chain_first(&w->in);
-    struct px_bytes in = {NULL, NULL, false};
-    if (w->acc != NULL) {
-        in = h1_acc_bytes(w);
-    } else if (s != NULL) {
-        in = px_bytes_of(s->ptr, s->len);
-    }
+    struct px_bytes in = head_kept(w);
     size_t len = px_bytes_left(&in);
     size_t most = l->headers_len_max + (size_t)l->headers_max * FIELD_OVERHEAD;
     size_t room = 2 * len < most ? 2 * len : most;

@@ -151,6 +151,9 @@ START_TEST(every_malformed_request_gets_its_status_and_the_end_of_the_connection
                  (int)(w->out_len < 100 ? w->out_len : 100), w->out_len > 0 ? (char *)w->out : "");
         ck_assert_msg(ok, "%s", text);
         ck_assert_msg(rig.n_order == 0, "%.200s: something was smuggled", f->request);
+        ck_assert_msg(rig.refused.n == (f->good > 0 ? 0 : 1), "%.200s: told %u times", f->request,
+                      rig.refused.n); /* with an exchange Ended tells */
+        rig.refused.n = 0;
         w->out_len = 0;
         if (r != NULL) {
             req_expect_ended(r, PX_PROTOCOL);
@@ -374,18 +377,22 @@ static void answer_all(struct req *r)
     }
 }
 
-/* What the client gets for these bytes, cut into pieces of `step`. */
+/* What the client gets for these bytes, cut into pieces of `step`, and how often the application
+ * hears of a refusal. */
 static size_t conversation(const char *text, size_t len, size_t step, uint8_t *ret, size_t cap)
 {
     struct wire *w = wire_new();
+    rig.refused = (struct refused){.n = 0};
     for (size_t at = 0; at < len && !w->close; at += step) {
         wire_deliver(w, text + at, len - at < step ? len - at : step, false);
         rig_run();
     }
-    size_t n = w->out_len < cap ? w->out_len : cap;
+    size_t n = w->out_len;
+    ck_assert_uint_lt(n + 1, cap);
     if (n > 0) {
         memcpy(ret, w->out, n);
     }
+    ret[n++] = (uint8_t)rig.refused.n;
     ret[n] = w->close ? 'C' : w->reset ? 'R' : 'O';
     wire_end(w, PX_RESET);
     return n + 1;
@@ -395,11 +402,16 @@ static void splits_agree(const char *text, size_t len)
 {
     static uint8_t whole[100000], other[100000];
     size_t n = conversation(text, len, len, whole, sizeof whole - 1);
+    struct refused refused = rig.refused;
     for (size_t step = 1; step < 24 && step < len; step++) {
         size_t m = conversation(text, len, step, other, sizeof other - 1);
         ck_assert_msg(m == n && memcmp(whole, other, n) == 0,
                       "in pieces of %zu:\n%.300s\nwhole: %.*s\npieces: %.*s", step, text, (int)n,
                       (char *)whole, (int)m, (char *)other);
+        /* A line that must be refused before it is complete is told as far as it came. */
+        ck_assert(rig.refused.line_len <= refused.line_len &&
+                  memcmp(rig.refused.line, refused.line, rig.refused.line_len) == 0);
+        ck_assert(rig.refused.n == 0 || rig.refused.line_len > 0 || refused.line_len == 0);
     }
 }
 

@@ -75,6 +75,13 @@ struct adoption {
     uint32_t n;
 };
 
+/* What the application heard of requests that h1 has answered by itself. */
+struct refused {
+    uint32_t n, status, length, version, listener;
+    uint8_t line[300], remote[20]; /* of the last one */
+    size_t line_len, remote_len;
+};
+
 struct rig {
     struct px_kernel *kernel;
     struct px_world world;
@@ -85,6 +92,7 @@ struct rig {
     uint64_t now_us, seed, fail_in; /* fail_in: 1: the next allocation fails */
     uint32_t fail_every;
     struct adoption adoption;
+    struct refused refused;
     void (*on_exchange)(struct req *r); /* NULL: the test acts */
     void (*on_body)(struct req *r);
     uint32_t n_exchanges;
@@ -488,6 +496,24 @@ static inline void app_ended(void *state, const struct px_msg *msg)
     }
 }
 
+static inline void app_refused(void *state, const struct px_msg *msg)
+{
+    (void)state;
+    const Http__RefusedRequest *m = msg->body;
+    struct refused *f = &rig.refused;
+    RIG_REQUIRE(m->line.len <= H1_REFUSED_LINE_MAX && m->remote.len <= sizeof f->remote);
+    RIG_REQUIRE(msg->tag == 0);
+    *f = (struct refused){.n = f->n + 1,
+                          .status = m->status,
+                          .length = m->length,
+                          .version = m->version,
+                          .listener = m->listener};
+    px_copy_short(f->line, m->line.data, m->line.len);
+    px_copy_short(f->remote, m->remote.data, m->remote.len);
+    f->line_len = m->line.len;
+    f->remote_len = m->remote.len;
+}
+
 static inline void app_lost(void *state, px_peer from, px_handle tag)
 {
     (void)state;
@@ -513,6 +539,7 @@ static const struct px_handler app_handlers[] = {
     {RESPONDER_EXCHANGE, app_exchange}, {RESPONDER_DATA, app_data},
     {RESPONDER_TRAILERS, app_trailers}, {RESPONDER_CREDIT, app_credit},
     {RESPONDER_CANCEL, app_cancel},     {RESPONDER_ENDED, app_ended},
+    {RESPONDER_REFUSED, app_refused},
 };
 
 static const struct px_service app_service = {

@@ -215,6 +215,11 @@ START_TEST(a_refused_hand_over_is_answered_503)
     wire_send(w, UPGRADE "toy bytes");
     not_rebound(w, PX_DENIED);
     ck_assert(memcmp(w->out, "HTTP/1.1 503 ", 13) == 0);
+    ck_assert_uint_eq(rig.refused.n, 1);
+    ck_assert_uint_eq(rig.refused.status, 503);
+    ck_assert_uint_eq(rig.refused.version, 11);
+    ck_assert_uint_eq(rig.refused.line_len, strlen("GET /chat HTTP/1.1"));
+    ck_assert_mem_eq(rig.refused.line, "GET /chat HTTP/1.1", rig.refused.line_len);
     w->out_len = 0;
     wire_expect_close(w);
     rig_finish();

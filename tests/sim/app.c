@@ -330,6 +330,14 @@ static void app_flush(void *state, struct px_want *want)
     (void)say(x, REQUESTER_DATA, m, false);
 }
 
+/* The engine answered by itself. */
+static void on_refused(void *state, const struct px_msg *msg)
+{
+    const struct app *app = state;
+    (void)msg;
+    px_count(app->env, APP_REFUSED, 1);
+}
+
 /* Something about an exchange was lost, perhaps its Ended: it is over for us. */
 static void app_lost(void *state, px_peer from, px_handle tag)
 {
@@ -366,10 +374,10 @@ static enum px_err app_init(void *state, struct px_env *env)
 static const struct px_handler app_handlers[] = {
     {RESPONDER_EXCHANGE, on_exchange}, {RESPONDER_DATA, on_data},
     {RESPONDER_TRAILERS, on_trailers}, {RESPONDER_CREDIT, on_credit},
-    {RESPONDER_ENDED, on_ended},
+    {RESPONDER_ENDED, on_ended},       {RESPONDER_REFUSED, on_refused},
 };
 
-static const char *const app_counters[APP_COUNTS] = {"requests", "ended", "stray_ended"};
+static const char *const app_counters[APP_COUNTS] = {"requests", "ended", "stray_ended", "refused"};
 
 const struct px_service app_service = {
     .name = "app",

@@ -14,7 +14,7 @@
 
 #include <px/service.h>
 
-enum app_count { APP_REQUESTS, APP_ENDED, APP_STRAY_ENDED, APP_COUNTS };
+enum app_count { APP_REQUESTS, APP_ENDED, APP_STRAY_ENDED, APP_REFUSED, APP_COUNTS };
 
 extern const struct px_service app_service;
 
