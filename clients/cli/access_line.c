@@ -83,6 +83,28 @@ static void put_quoted(struct line *l, struct px_text text)
     put_text(l, "\"");
 }
 
+/* Of what the engine refused there may be anything from nothing to all of it. */
+static void put_request(struct line *l, const struct px_log_record *r)
+{
+    const char *between = "";
+    put_text(l, "\"");
+    if (r->method.len > 0) {
+        put_plain(l, r->method);
+        between = " ";
+    }
+    if (r->target.len > 0) {
+        put_text(l, between);
+        put_plain(l, r->target);
+        between = " ";
+    }
+    if (r->version > 0) {
+        put_format(l, "%sHTTP/%" PRIu32 ".%" PRIu32, between, r->version / 10, r->version % 10);
+    } else if (between[0] == '\0') {
+        put_text(l, "-");
+    }
+    put_text(l, "\"");
+}
+
 static void combined(struct line *l, const struct px_log_record *r, const struct tm *tm)
 {
     static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -90,16 +112,13 @@ static void combined(struct line *l, const struct px_log_record *r, const struct
     put_word(l, r->remote);
     put_text(l, " - ");
     put_word(l, r->user);
-    put_format(l, " [%02d/%s/%04d:%02d:%02d:%02d +0000] \"", tm->tm_mday, months[tm->tm_mon % 12],
+    put_format(l, " [%02d/%s/%04d:%02d:%02d:%02d +0000] ", tm->tm_mday, months[tm->tm_mon % 12],
                tm->tm_year + 1900, tm->tm_hour, tm->tm_min, tm->tm_sec);
-    put_plain(l, r->method);
-    put_text(l, " ");
-    put_plain(l, r->target);
-    put_format(l, " HTTP/%" PRIu32 ".%" PRIu32 "\" ", r->version / 10, r->version % 10);
+    put_request(l, r);
     if (r->status == 0) {
-        put_text(l, "-");
+        put_text(l, " -");
     } else {
-        put_format(l, "%" PRIu32, r->status);
+        put_format(l, " %" PRIu32, r->status);
     }
     put_format(l, " %" PRIu64, r->body_len);
     put_quoted(l, r->referer);
@@ -158,7 +177,9 @@ static void json(struct line *l, const struct px_log_record *r, const struct tm 
     put_json(l, "method", r->method);
     put_json(l, "host", r->host);
     put_json(l, "target", r->target);
-    put_format(l, ",\"version\":\"%" PRIu32 ".%" PRIu32 "\"", r->version / 10, r->version % 10);
+    if (r->version > 0) {
+        put_format(l, ",\"version\":\"%" PRIu32 ".%" PRIu32 "\"", r->version / 10, r->version % 10);
+    }
     put_format(l, ",\"status\":%" PRIu32 ",\"bytes\":%" PRIu64, r->status, r->body_len);
     put_json(l, "user", r->user);
     put_json(l, "referer", r->referer);

@@ -704,7 +704,8 @@ const struct conf_key serve_schema[] = {
      .flags = CONF_SHORT,
      .keys = access_log_keys,
      .standard = "",
-     .text = "One line for each request that has ended."},
+     .text = "One line for each request that has ended, and for what was refused before it was one "
+             "(malformed, too long, too late)."},
     {.name = "log",
      .kind = CONF_MAP,
      .flags = CONF_SHORT,

@@ -12,15 +12,25 @@ struct sink {
     uint64_t classes[6]; /* 0: no answer, 2: 2xx, ... */
 };
 
+/* What was refused before it was a request may hold anything: nobody writes our lines but we. */
+static void put_target(FILE *out, struct px_text target)
+{
+    for (size_t i = 0; i < target.len; i++) {
+        unsigned char c = (unsigned char)target.ptr[i];
+        fputc(c > ' ' && c < 0x7f ? c : '?', out);
+    }
+}
+
 /* Called when an exchange has ended, in the system's thread: what blocks here, blocks all. */
 static void on_record(const struct px_log_record *record, void *arg)
 {
     struct sink *sink = arg;
     sink->classes[record->status / 100 % 6]++;
-    fprintf(sink->out, "#%" PRIu64 " %.*s %.*s %.*s: %u, %" PRIu64 " bytes, %" PRIu64 " us%s%s\n",
-            record->id, PX_TEXT_ARG(record->remote), PX_TEXT_ARG(record->method),
-            PX_TEXT_ARG(record->target), (unsigned)record->status, record->body_len, record->end_us,
-            record->ended == PX_OK ? "" : ", ",
+    fprintf(sink->out, "#%" PRIu64 " %.*s %.*s ", record->id, PX_TEXT_ARG(record->remote),
+            PX_TEXT_ARG(record->method));
+    put_target(sink->out, record->target);
+    fprintf(sink->out, ": %u, %" PRIu64 " bytes, %" PRIu64 " us%s%s\n", (unsigned)record->status,
+            record->body_len, record->end_us, record->ended == PX_OK ? "" : ", ",
             record->ended == PX_OK ? "" : px_status_text(record->ended));
     fflush(sink->out);
 }

@@ -134,11 +134,17 @@ static void app_flush(void *state, struct px_want *want)
 }
 
 static const struct px_handler app_handlers[] = {
-    {RESPONDER_EXCHANGE, request_on_exchange}, {RESPONDER_DATA, body_on_data},
-    {RESPONDER_TRAILERS, body_on_trailers},    {RESPONDER_CREDIT, request_on_credit},
-    {RESPONDER_CANCEL, request_on_cancel},     {RESPONDER_ENDED, request_on_ended},
-    {UPPER_ACCEPTED, stream_on_accepted},      {UPPER_DATA, stream_on_data},
-    {UPPER_CREDIT, stream_on_credit},          {UPPER_CLOSED, stream_on_closed},
+    {RESPONDER_EXCHANGE, request_on_exchange},
+    {RESPONDER_DATA, body_on_data},
+    {RESPONDER_TRAILERS, body_on_trailers},
+    {RESPONDER_CREDIT, request_on_credit},
+    {RESPONDER_CANCEL, request_on_cancel},
+    {RESPONDER_ENDED, request_on_ended},
+    {RESPONDER_REFUSED, refused_on_refused},
+    {UPPER_ACCEPTED, stream_on_accepted},
+    {UPPER_DATA, stream_on_data},
+    {UPPER_CREDIT, stream_on_credit},
+    {UPPER_CLOSED, stream_on_closed},
 };
 
 static const char *const app_counters[N_COUNTERS] = {

@@ -63,16 +63,22 @@ static struct px_text text_of(const ProtobufCBinaryData *data)
                           : (struct px_text){(const char *)data->data, data->len};
 }
 
+void aside_log_from(struct app *app, const ProtobufCBinaryData *remote, uint32_t listener,
+                    struct px_log_record *record)
+{
+    char ip[IP_TEXT_MAX];
+    uint16_t port = 0;
+    host_address_ip(remote, ip, sizeof ip, &port);
+    record->remote = (struct px_text){ip, strlen(ip)};
+    record->remote_port = port;
+    record->listener = listener_index(app->system, listener);
+    app->server->log_fn(record, app->server->log_arg);
+}
+
 /* Tells what stands in the head, and what `record` has already. */
 static void log_tell(struct app *app, const struct px_msg *msg, struct px_log_record *record)
 {
     const Http__Request *head = msg->body;
-    char ip[IP_TEXT_MAX];
-    uint16_t port = 0;
-    host_address_ip(&head->remote, ip, sizeof ip, &port);
-    record->remote = (struct px_text){ip, strlen(ip)};
-    record->remote_port = port;
-    record->listener = listener_index(app->system, head->listener);
     record->version = head->version;
     record->method = text_of(&head->method);
     record->target = text_of(&head->path);
@@ -80,7 +86,7 @@ static void log_tell(struct app *app, const struct px_msg *msg, struct px_log_re
     record->referer = record->agent = (struct px_text){"", 0};
     fields_find(head->fields.data, head->fields.len, "referer", &record->referer);
     fields_find(head->fields.data, head->fields.len, "user-agent", &record->agent);
-    app->server->log_fn(record, app->server->log_arg);
+    aside_log_from(app, &head->remote, head->listener, record);
 }
 
 static struct px_text aside_user(const struct aside *aside)

@@ -31,6 +31,10 @@ struct aside {
 /* Made if need be. NULL: no memory. */
 struct aside *aside_of(struct request *r);
 
+/* Tells a record, and who it is about. */
+void aside_log_from(struct app *app, const ProtobufCBinaryData *remote, uint32_t listener,
+                    struct px_log_record *record);
+
 /* ---- ruled.c ---- */
 /* The fields of a response, as the rules want them. */
 void ruled_fields(struct aside *aside, Http__Response *m);

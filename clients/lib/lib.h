@@ -365,6 +365,9 @@ void aside_end(struct request *r, enum px_status status);
 /* A request that got no element was refused. */
 void aside_log_busy(struct app *app, const struct px_msg *msg);
 
+/* ---- refused.c ---- */
+void refused_on_refused(void *state, const struct px_msg *msg);
+
 /* ---- events.c, topic.c ---- */
 void event_streams_stop(struct app *app);
 size_t event_stream_size(void);

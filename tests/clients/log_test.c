@@ -167,6 +167,87 @@ START_TEST(requests_refused_for_want_of_room_are_told)
 }
 END_TEST
 
+/* An engine has answered by itself. */
+static void refuse(uint32_t status, uint32_t version, const char *line, size_t len)
+{
+    Http__RefusedRequest *m = px_msg_new_sized(h1(), &http__refused_request__descriptor, 512);
+    static const uint8_t remote[6] = {192, 0, 2, 1, 0x30, 0x39};
+    m->status = status;
+    m->version = version;
+    m->length = 9;
+    px_msg_put(m, &m->line, line, len);
+    px_msg_put(m, &m->remote, remote, sizeof remote);
+    px_send(h1(), rig.app, RESPONDER_REFUSED, m, 0);
+    sim_settle(rig.sim);
+}
+
+START_TEST(what_the_engine_refused_is_told_as_far_as_it_is_known)
+{
+    int64_t wall_us = px_wall_us(h1());
+    refuse(413, 11, "POST /in?a HTTP/1.1", 19);
+    ck_assert_uint_eq(heard.n, 1);
+    ck_assert_uint_eq(heard.last.id, 1);
+    ck_assert_str_eq(heard.remote, "192.0.2.1");
+    ck_assert_uint_eq(heard.last.remote_port, 12345);
+    ck_assert_str_eq(heard.method, "POST");
+    ck_assert_str_eq(heard.target, "/in?a");
+    ck_assert_uint_eq(heard.last.version, 11);
+    ck_assert_uint_eq(heard.last.status, 413);
+    ck_assert_int_eq(heard.last.ended, PX_TOO_LARGE);
+    ck_assert_uint_eq(heard.last.body_len, 9);
+    ck_assert_int_eq(heard.last.start_wall_us, wall_us);
+    ck_assert_uint_eq(heard.last.first_byte_us, 0);
+    ck_assert_uint_eq(heard.last.end_us, 0);
+    ck_assert(heard.host[0] == '\0' && heard.user[0] == '\0' && heard.referer[0] == '\0' &&
+              heard.agent[0] == '\0');
+    ask_whole(404, .path = "/none");
+    ck_assert_uint_eq(heard.last.id, 2);
+    refuse(408, 0, "", 0);
+    ck_assert_uint_eq(heard.n, 3);
+    ck_assert_int_eq(heard.last.ended, PX_TIMED_OUT);
+    ck_assert_str_eq(heard.method, "");
+    ck_assert_str_eq(heard.target, "");
+    px_server_log(&rig.server, NULL, NULL);
+    refuse(400, 0, "BAD", 3);
+    ck_assert_uint_eq(heard.n, 3);
+}
+END_TEST
+
+START_TEST(a_refused_line_is_read_as_far_as_it_makes_sense)
+{
+    static const struct {
+        const char *line, *method, *target;
+        uint32_t version;
+    } lines[] = {
+        {"GET / HTTP/1.1", "GET", "/", 11},
+        {"GET / HTTP/9.3", "GET", "/", 93},
+        {"GET /a b HTTP/1.0", "GET", "/a b", 10},
+        {"GET / HTTP/1.1 ", "GET", "/ HTTP/1.1 ", 0},
+        {"GET / http/1.1", "GET", "/ http/1.1", 0},
+        {"GET HTTP/1.1", "GET", "", 11},
+        {"GET /begin", "GET", "/begin", 0},
+        {"GET ", "GET", "", 0},
+        {"BAD", "BAD", "", 0},
+        {" GET / HTTP/1.1", "", " GET / HTTP/1.1", 0},
+        {" HTTP/1.1", "", " HTTP/1.1", 0},
+        {"G@T / HTTP/1.1", "", "G@T / HTTP/1.1", 0},
+        {"\x16\x03\x01", "", "\x16\x03\x01", 0},
+        {"TTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTT /", "TTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTT", "/", 0},
+        {"TTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTT /", "", "TTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTT /", 0},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        refuse(400, 0, lines[i].line, strlen(lines[i].line));
+        ck_assert_str_eq(heard.method, lines[i].method);
+        ck_assert_str_eq(heard.target, lines[i].target);
+        ck_assert_uint_eq(heard.last.version, lines[i].version);
+        ck_assert_int_eq(heard.last.ended, PX_BAD_REQUEST);
+    }
+    refuse(400, 0, "G\0T / HTTP/1.1", 14);
+    ck_assert_uint_eq(heard.last.method.len, 0);
+    ck_assert_uint_eq(heard.last.target.len, 14);
+}
+END_TEST
+
 START_TEST(a_request_that_began_before_the_log_is_not_told)
 {
     px_server_log(&rig.server, NULL, NULL);
@@ -194,6 +275,8 @@ int main(void)
     tcase_add_test(records, what_the_library_answers_is_told_too);
     tcase_add_test(records, a_client_that_leaves_before_an_answer_leaves_status_0);
     tcase_add_test(records, requests_refused_for_want_of_room_are_told);
+    tcase_add_test(records, what_the_engine_refused_is_told_as_far_as_it_is_known);
+    tcase_add_test(records, a_refused_line_is_read_as_far_as_it_makes_sense);
     tcase_add_test(records, a_request_that_began_before_the_log_is_not_told);
     suite_add_tcase(suite, records);
     SRunner *runner = srunner_create(suite);

@@ -80,6 +80,29 @@ START_TEST(a_json_line_is_one_object)
 }
 END_TEST
 
+START_TEST(of_what_was_refused_the_line_shows_what_there_is)
+{
+    struct px_log_record r = record_of();
+    r.status = 400;
+    r.version = 0;
+    r.method = TEXT("");
+    r.target = TEXT("\x16\x03\x01 \"");
+    r.host = r.referer = r.agent = TEXT("");
+    ck_assert_str_eq(line_of(SERVE_COMBINED, &r),
+                     "192.0.2.7 - - [29/Feb/2000:12:34:56 +0000] \"\\x16\\x03\\x01 \\x22\" 400 5 "
+                     "\"-\" \"-\"\n");
+    r.target = TEXT("");
+    ck_assert_ptr_nonnull(strstr(line_of(SERVE_COMBINED, &r), "] \"-\" 400 5 "));
+    r.method = TEXT("BAD");
+    ck_assert_ptr_nonnull(strstr(line_of(SERVE_COMBINED, &r), "] \"BAD\" 400 5 "));
+    ck_assert_ptr_null(strstr(line_of(SERVE_JSON, &r), "version"));
+    r.version = 20;
+    ck_assert_ptr_nonnull(strstr(line_of(SERVE_COMBINED, &r), "] \"BAD HTTP/2.0\" 400 5 "));
+    r.target = TEXT("/");
+    ck_assert_ptr_nonnull(strstr(line_of(SERVE_COMBINED, &r), "] \"BAD / HTTP/2.0\" 400 5 "));
+}
+END_TEST
+
 START_TEST(nothing_a_client_sends_ends_a_field_or_a_line)
 {
     struct px_log_record r = record_of();
@@ -276,6 +299,7 @@ int main(void)
     TCase *lines = tcase_create("lines");
     tcase_add_test(lines, a_combined_line_is_what_log_readers_expect);
     tcase_add_test(lines, a_json_line_is_one_object);
+    tcase_add_test(lines, of_what_was_refused_the_line_shows_what_there_is);
     tcase_add_test(lines, nothing_a_client_sends_ends_a_field_or_a_line);
     tcase_add_test(lines, json_keeps_utf8_and_replaces_what_is_not);
     tcase_add_test(lines, a_field_is_cut_past_2048_bytes_and_the_longest_line_fits);

@@ -184,7 +184,10 @@ class Examples(unittest.TestCase):
         lines = [server.process.stdout.readline() for _ in range(2)]
         self.assertRegex(lines[0], r"^#1 127\.0\.0\.1 GET /: 200, \d+ bytes, \d+ us$")
         self.assertRegex(lines[1], r"^#2 127\.0\.0\.1 GET /none\?x: 404, \d+ bytes, \d+ us$")
-        self.assertEqual(self.get(server.url + "/")[1], b"good 1, bad 1\n")
+        with server.connect() as conn:
+            conn.sendall(b"\x1b[2J\r\n\r\n")
+            self.assertRegex(server.process.stdout.readline(), r"^#3 127\.0\.0\.1  \?\[2J: 400, \d+ bytes, 0 us, ")
+        self.assertEqual(self.get(server.url + "/")[1], b"good 1, bad 2\n")
 
     def test_two_systems_tell_each_other(self):
         server = self.start(TWO, "127.0.0.1:0", "127.0.0.1:0")

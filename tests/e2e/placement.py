@@ -217,11 +217,20 @@ class Serve(unittest.TestCase):
     def test_plexus_serve_places_services_too(self):
         plexus = program("clients/cli/plexus")
         env = dict(os.environ, PX_DOMAIN=DOMAIN)
-        server = Server(plexus, "serve", "--listen", "127.0.0.1:0", "--placement", PLACEMENTS["h1-lane-c"], env=env)
+        top = tempfile.TemporaryDirectory()
+        self.addCleanup(top.cleanup)
+        log = top.name + "/log"
+        server = Server(plexus, "serve", "--listen", "127.0.0.1:0", "--placement", PLACEMENTS["h1-lane-c"],
+                        "--set", "access_log=" + log, env=env)
         self.addCleanup(server.kill)
         self.assertEqual(len(children(server.process.pid)), 1)
         self.assertTrue(server.say(b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 "))
+        self.assertTrue(server.say(b"BAD\r\n\r\n").startswith(b"HTTP/1.1 400 "))
         self.assertEqual(server.stop(), 0)
+        with open(log, encoding="ascii") as f:
+            good, bad = f.read().splitlines()
+        self.assertRegex(good, r'"GET / HTTP/1\.0" 200 ')
+        self.assertRegex(bad, r'^127\.0\.0\.1 - - \[.*\] "BAD" 400 \d+ "-" "-"$')
 
     def test_plexus_serve_refuses_a_placement_by_file_and_line(self):
         plexus = program("clients/cli/plexus")

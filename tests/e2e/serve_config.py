@@ -374,6 +374,25 @@ class Logs(Folder):
         self.assertEqual((entry["status"], entry["bytes"], entry["target"], entry["agent"], entry["ended"]),
                          (200, 4, "/", "\"\\\té", "done"))
 
+    def test_what_is_no_request_is_logged_too(self):
+        self.serve(LISTEN + "access_log: %s\nroutes: [{path: /, respond: {text: four}}]\nserver: {head: 1s, body_max: 9}\n"
+                   % self.path("log"))
+        for sent, status in ((b"BAD\r\n\r\n", 400), (b"\x16\x03\x01\x00\"\r\n\r\n", 400),
+                             (b"GET / HTTP/3.0\r\n\r\n", 505), (b"BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+                             (b"GET /" + b"x" * 9000, 414), (b"GET /y HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n", 431),
+                             (b"POST /z HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", 413),
+                             (b"GET /late HTT", 408)):
+            with self.server.connect() as conn:
+                conn.sendall(sent)
+                self.assertEqual(read_response(conn)[0], status, sent)
+        self.get("/")
+        self.assertEqual(self.server.stop(), 0)
+        lines = [re.sub(r" \d+ \"-\" \"-\"$", "", line.split("] ", 1)[1]) for line in self.read("log").splitlines()]
+        self.assertEqual(lines[:-1], [
+            '"BAD" 400', r'"\x16\x03\x01\x00\x22" 400', '"GET / HTTP/3.0" 505', '"BREW /pot HTTP/1.1" 501',
+            '"GET /%s" 414' % ("x" * 251), '"GET /y HTTP/1.1" 431', '"POST /z HTTP/1.1" 413', '"GET /late HTT" 408'])
+        self.assertRegex(lines[-1], r'^"GET / HTTP/1\.1" 200 4 ')
+
     def test_sigusr1_goes_on_in_a_new_file(self):
         self.serve(LISTEN + "access_log: %s\nlog: %s\n" % (self.path("log"), self.path("events")))
         self.get("/one")

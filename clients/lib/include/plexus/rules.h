@@ -215,22 +215,29 @@ void px_server_drain(struct px_server *server);
 
 /* ================================================================================== HTTP: log */
 
-/** One exchange that has ended. Texts are borrowed until return; empty: there was none. */
+/** One exchange that has ended, or a request that never became one: what the engine itself has
+ * answered, because the head was malformed (400, 417, 501, 505), too long (414, 431) or too late
+ * (408), the body announced was too long (413), or an upgrade not possible (503). Of such a request
+ * no more is known than the beginning of its first line, up to 256 bytes; there it is not certain
+ * that the target holds no spaces or control characters: escape it. Texts are borrowed until
+ * return; empty: there was none. */
 struct px_log_record {
-    uint64_t id;            /**< the number of the request, from 1: px_request_id */
-    struct px_text remote;  /**< address of the client, without port; "unix" */
-    uint32_t remote_port;   /**< its port; 0: a unix socket */
-    uint32_t listener;      /**< which it came in through: 0 for the first */
-    uint32_t version;       /**< of HTTP: 10, 11 or 20 */
-    uint32_t status;        /**< of the response; 0: none was sent */
-    enum px_status ended;   /**< PX_OK: both messages went through; else why not */
-    struct px_text method;  /**< as sent */
-    struct px_text target;  /**< as sent: path and query, or "*" */
-    struct px_text host;    /**< host and optional port */
-    struct px_text user;    /**< who has shown to be who (struct px_auth) */
+    uint64_t id;           /**< the number of the request, from 1: px_request_id */
+    struct px_text remote; /**< address of the client, without port; "unix" */
+    uint32_t remote_port;  /**< its port; 0: a unix socket */
+    uint32_t listener;     /**< which it came in through: 0 for the first */
+    uint32_t version;      /**< of HTTP: 10, 11 or 20; refused by the engine: what the line says, as
+                                93 for 9.3, or 0 */
+    uint32_t status;       /**< of the response; 0: none was sent */
+    enum px_status ended;  /**< PX_OK: both messages went through; else why not */
+    struct px_text method; /**< as sent: a token */
+    struct px_text target; /**< as sent: path and query, or "*"; refused by the engine: what of the
+                                line is neither method nor version */
+    struct px_text host;   /**< host and optional port */
+    struct px_text user;   /**< who has shown to be who (struct px_auth) */
     struct px_text referer; /**< the Referer field, as sent */
     struct px_text agent;   /**< the User-Agent field, as sent */
-    int64_t start_wall_us;  /**< when the head was complete: µs since 1970-01-01 UTC */
+    int64_t start_wall_us;  /**< when the head was complete, or refused: µs since 1970-01-01 UTC */
     uint64_t first_byte_us; /**< from then until the head of the response went out; PX_NEVER: no
                                  response */
     uint64_t end_us;        /**< from then until the end */
@@ -241,9 +248,10 @@ struct px_log_record {
 typedef void (*px_log_fn)(const struct px_log_record *record, void *arg);
 
 /** Calls `fn` once for each request that ends from now on, if it began after this call; those
- * answered 503 because requests_max are under way too. What the engine refuses before there is a
- * request is not told, nor what px_system_free cuts off. Without memory to keep a record a request
- * is answered 503. NULL: no more. */
+ * answered 503 because requests_max are under way, or by the engine before there was a request,
+ * too. A connection ends with the latter, so it has at most one of them. What px_system_free cuts
+ * off is not told, nor what engines answer while the application is not there. Without memory to
+ * keep a record a request is answered 503. NULL: no more. */
 void px_server_log(struct px_server *server, px_log_fn fn, void *arg);
 
 /** The number that the log will know a request by; 0: nobody logs, or stale. */
