@@ -265,8 +265,9 @@ static void domain_done(struct domain *d)
 static void refuse(struct domain *d, enum px_err err)
 {
     Link__RefusedBecause refused = LINK__REFUSED_BECAUSE__INIT;
-    const char *why = d->why[0] != '\0' ? d->why : px_err_text(err);
-    snprintf(d->why, sizeof d->why, "%s", why);
+    if (d->why[0] == '\0') {
+        snprintf(d->why, sizeof d->why, "%s", px_err_text(err));
+    }
     refused.reason = (ProtobufCBinaryData){strlen(d->why), (uint8_t *)d->why};
     bool told = d->fd >= 0 && err != PX_EIO &&
                 px_hello_write_message(d->fd, LINK_REFUSED, &refused.base) == PX_EOK;

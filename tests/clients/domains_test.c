@@ -1,0 +1,157 @@
+/* domains_test.c - systems whose services live in processes of their own, through the public API.
+ */
+#include <check.h>
+#include <plexus.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+static const char *const web[] = {"h1"};
+static const char *const nothing[] = {"nobody"};
+static struct px_system *sys;
+
+static enum px_err make(const struct px_domain *domains, uint32_t n, const char *program)
+{
+    const struct px_placement placement = {.domains = domains, .n_domains = n, .program = program};
+    return px_system_new(&(struct px_system_config){.placement = &placement}, &sys);
+}
+
+static struct px_domain_figures look(void)
+{
+    struct px_domain_figures figures;
+    ck_assert(px_domain_look(sys, 0, &figures));
+    return figures;
+}
+
+START_TEST(starting_returns_when_every_domain_serves)
+{
+    const struct px_domain domain = {.name = "web", .services = web, .n_services = 1};
+    struct px_domain_figures figures;
+    ck_assert_int_eq(make(&domain, 1, PX_DOMAIN_BUILT), PX_EOK);
+    ck_assert(!px_domain_look(sys, 0, &figures));
+    ck_assert_int_eq(px_system_start(sys), PX_EOK);
+    ck_assert_str_eq(look().name, "web");
+    ck_assert_str_eq(look().state, "serving");
+    ck_assert_str_eq(look().why, "");
+    ck_assert_ptr_nonnull(strstr(look().sandbox, "seccomp"));
+    ck_assert_uint_eq(look().starts, 1);
+    ck_assert(!px_domain_look(sys, 1, &figures));
+    pid_t pid = look().pid;
+    ck_assert_int_eq(kill(pid, 0), 0);
+    px_system_free(sys);
+    ck_assert_int_eq(kill(pid, 0), -1); /* it is gone, and so is its zombie */
+}
+END_TEST
+
+START_TEST(a_killed_domain_is_seen_to_have_ended_and_to_serve_again)
+{
+    const struct px_domain domain = {.name = "web", .services = web, .n_services = 1};
+    ck_assert_int_eq(make(&domain, 1, PX_DOMAIN_BUILT), PX_EOK);
+    ck_assert_int_eq(px_system_start(sys), PX_EOK);
+    ck_assert_int_eq(kill(look().pid, SIGKILL), 0);
+    while (look().starts < 2 || strcmp(look().state, "serving") != 0) {
+        ck_assert(px_dispatch(sys));
+    }
+    ck_assert_ptr_nonnull(strstr(look().why, "signal 9"));
+    px_system_free(sys);
+}
+END_TEST
+
+START_TEST(without_a_sandbox_it_says_none)
+{
+    const struct px_domain domain = {.name = "web", .services = web, .n_services = 1};
+    const struct px_placement placement = {
+        .domains = &domain, .n_domains = 1, .program = PX_DOMAIN_BUILT, .no_sandbox = true};
+    ck_assert_int_eq(px_system_new(&(struct px_system_config){.placement = &placement}, &sys),
+                     PX_EOK);
+    ck_assert_int_eq(px_system_start(sys), PX_EOK);
+    ck_assert_str_eq(look().sandbox, "none");
+    px_system_free(sys);
+}
+END_TEST
+
+static void expect_no_start(const struct px_domain *domain, const char *program, enum px_err err,
+                            const char *text)
+{
+    ck_assert_int_eq(make(domain, 1, program), PX_EOK);
+    ck_assert_int_eq(px_system_start(sys), err);
+    ck_assert_str_eq(px_system_error(sys), text);
+    px_system_free(sys);
+}
+
+START_TEST(what_keeps_a_domain_from_serving_is_said)
+{
+    const struct px_domain lost = {.name = "web", .services = nothing, .n_services = 1},
+                           odd = {.name = "web",
+                                  .services = web,
+                                  .n_services = 1,
+                                  .sandbox = "lax"},
+                           fine = {.name = "web", .services = web, .n_services = 1};
+    expect_no_start(&lost, PX_DOMAIN_BUILT, PX_ENOENT,
+                    "nobody: no such service, or one that cannot be placed elsewhere");
+    expect_no_start(&odd, PX_DOMAIN_BUILT, PX_EIO,
+                    "web: lax: this px-domain has no such sandbox profile");
+    expect_no_start(&fine, "/nonexistent", PX_EIO, "web: /nonexistent: No such file or directory");
+}
+END_TEST
+
+START_TEST(a_placement_is_checked_when_a_system_is_made)
+{
+    const char *const twice[] = {"h1", "h1"};
+    const char *many[PX_DOMAIN_SERVICES_MAX + 1];
+    struct px_domain domains[PX_DOMAINS_MAX + 1];
+    struct px_domain d = {.name = "web", .services = web, .n_services = 1};
+    for (size_t i = 0; i <= PX_DOMAINS_MAX; i++) {
+        domains[i] = d;
+    }
+    ck_assert_int_eq(make(domains, 0, NULL), PX_EINVAL);
+    ck_assert_int_eq(make(domains, PX_DOMAINS_MAX + 1, NULL), PX_EINVAL);
+    ck_assert_int_eq(make(domains, 2, NULL), PX_EEXIST);
+    d.services = twice;
+    d.n_services = 2;
+    ck_assert_int_eq(make(&d, 1, NULL), PX_EEXIST);
+    for (size_t i = 0; i <= PX_DOMAIN_SERVICES_MAX; i++) {
+        many[i] = "h1";
+    }
+    d.services = many;
+    d.n_services = PX_DOMAIN_SERVICES_MAX + 1;
+    ck_assert_int_eq(make(&d, 1, NULL), PX_EINVAL);
+    d.n_services = 0;
+    ck_assert_int_eq(make(&d, 1, NULL), PX_EINVAL);
+    d = (struct px_domain){
+        .name = "a name that is longer than a name may be", .services = web, .n_services = 1};
+    ck_assert_int_eq(make(&d, 1, NULL), PX_EINVAL);
+}
+END_TEST
+
+START_TEST(placeable_services_are_listed)
+{
+    bool h1 = false, net = false;
+    const char *name;
+    for (uint32_t i = 0; (name = px_placeable(i)) != NULL; i++) {
+        h1 = h1 || strcmp(name, "h1") == 0;
+        net = net || strcmp(name, "net") == 0;
+    }
+    ck_assert(h1 && net);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("domains");
+    TCase *tcase = tcase_create("all");
+    suite_add_tcase(suite, tcase);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, starting_returns_when_every_domain_serves);
+    tcase_add_test(tcase, a_killed_domain_is_seen_to_have_ended_and_to_serve_again);
+    tcase_add_test(tcase, without_a_sandbox_it_says_none);
+    tcase_add_test(tcase, what_keeps_a_domain_from_serving_is_said);
+    tcase_add_test(tcase, a_placement_is_checked_when_a_system_is_made);
+    tcase_add_test(tcase, placeable_services_are_listed);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
