@@ -34,6 +34,16 @@ static void print_service(const Inspect__ServiceIs *s)
     printf("\n");
 }
 
+static void print_domain(const Inspect__DomainIs *d)
+{
+    printf("domain %.*s: %.*s, process %u, started %u time%s; sandbox: %.*s", LOOK_ARG(d->name),
+           LOOK_ARG(d->state), d->pid, d->starts, d->starts == 1 ? "" : "s", LOOK_ARG(d->sandbox));
+    if (d->why.len > 0) {
+        printf("; ended last: %.*s", LOOK_ARG(d->why));
+    }
+    printf("\n");
+}
+
 static bool print_text(struct door_client *client)
 {
     Inspect__SystemIs *system =
@@ -49,6 +59,9 @@ static bool print_text(struct door_client *client)
     }
     for (size_t i = 0; list != NULL && i < list->n_services; i++) {
         print_service(list->services[i]);
+    }
+    for (size_t i = 0; list != NULL && i < list->n_domains; i++) {
+        print_domain(list->domains[i]);
     }
     bool done = list != NULL;
     if (list != NULL) {
@@ -108,11 +121,14 @@ static enum cli_exit ps_run(int argc, char **argv)
 const struct cli_command cli_ps = {
     .name = "ps",
     .summary = "list the services of a running system, and what each holds",
-    .help = "usage: plexus ps [--name NAME] [--json]\n\n"
-            "A line for each service: its process, whether it is here, away in another process, or "
-            "gone;\nopen calls, messages and pieces of payload it keeps, timers, elements of its "
-            "pools\n(connections, requests, ...), and the contracts that plexus call can use.\n"
-            "With --json also counters, and the system as a whole.",
+    .help =
+        "usage: plexus ps [--name NAME] [--json]\n\n"
+        "A line for each service: its process, whether it is here, away in another process, or "
+        "gone;\nopen calls, messages and pieces of payload it keeps, timers, elements of its "
+        "pools\n(connections, requests, ...), and the contracts that plexus call can use. Then a "
+        "line for each process\nthat hosts services: its state, how often it was started, its "
+        "sandbox.\n"
+        "With --json also counters, and the system as a whole.",
     .options = options,
     .run = ps_run,
 };

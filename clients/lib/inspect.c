@@ -11,6 +11,7 @@
 #include "inspect.pb-c.h"
 #include "inspect_contract.h"
 #include "inspect_impl.h"
+#include "placement.h"
 
 static void put_text(void *body, ProtobufCBinaryData *ret, const char *text)
 {
@@ -96,6 +97,51 @@ static void fill_contracts(const struct inspect *inspect, void *body, Inspect__S
     }
 }
 
+static void fill_place(const struct inspect *inspect, void *body, Inspect__ServiceIs *s,
+                       const char *name)
+{
+    struct px_domain_figures domain;
+    uint32_t index;
+    if (placement_domain_of(inspect->system, name, &index) &&
+        px_domain_look(inspect->system, index, &domain)) {
+        s->pid = (uint32_t)domain.pid;
+        put_text(body, &s->domain, domain.name);
+    } else {
+        s->pid = s->remote ? 0 : (uint32_t)getpid();
+    }
+}
+
+static Inspect__DomainIs *domain_of(void *body, const struct px_domain_figures *domain)
+{
+    Inspect__DomainIs *d = px_msg_alloc(body, sizeof *d);
+    inspect__domain_is__init(d);
+    d->pid = (uint32_t)domain->pid;
+    d->starts = domain->starts;
+    put_text(body, &d->name, domain->name);
+    put_text(body, &d->state, domain->state);
+    put_text(body, &d->sandbox, domain->sandbox);
+    put_text(body, &d->why, domain->why);
+    return d;
+}
+
+static void fill_domains(const struct inspect *inspect, Inspect__ServiceList *m)
+{
+    struct px_domain_figures domain;
+    uint32_t n = 0;
+    while (px_domain_look(inspect->system, n, &domain)) {
+        n++;
+    }
+    if (n == 0) {
+        return;
+    }
+    Inspect__DomainIs **list = px_msg_alloc(m, n * sizeof(Inspect__DomainIs *));
+    m->domains = list;
+    m->n_domains = n;
+    for (uint32_t i = 0; i < n && px_domain_look(inspect->system, i, &domain); i++) {
+        list[i] = domain_of(m, &domain);
+    }
+}
+
 static Inspect__ServiceIs *service_of(const struct inspect *inspect, void *body, px_addr addr)
 {
     struct px_ledger ledger;
@@ -106,7 +152,7 @@ static Inspect__ServiceIs *service_of(const struct inspect *inspect, void *body,
     s->number = addr;
     s->alive = peer != 0;
     s->remote = px_kernel_env(inspect->system->kernel, addr) == NULL;
-    s->pid = s->remote ? 0 : (uint32_t)getpid();
+    fill_place(inspect, body, s, px_mailbox_name(inspect->env, addr));
     s->calls = ledger.calls;
     s->holds = ledger.holds;
     s->pieces = ledger.pieces;
@@ -132,6 +178,7 @@ static void on_services(void *state, const struct px_msg *msg)
     for (uint32_t i = 0; i < n; i++) {
         list[i] = service_of(inspect, m, (px_addr)(i + 1));
     }
+    fill_domains(inspect, m);
     px_reply(inspect->env, msg, PX_OK, m);
 }
 

@@ -335,6 +335,16 @@ void placement_end(struct px_system *system)
     }
 }
 
+bool placement_domain_of(const struct px_system *system, const char *mailbox, uint32_t *ret_index)
+{
+    const struct placed *d = placed_of(system->placement, mailbox);
+    if (d == NULL) {
+        return false;
+    }
+    *ret_index = (uint32_t)(d - system->placement->domains);
+    return true;
+}
+
 bool px_domain_look(struct px_system *system, uint32_t index, struct px_domain_figures *ret_figures)
 {
     static const char *const states[PX_SPAWN_N_STATES] = {

@@ -17,6 +17,8 @@ enum px_err placement_mailbox(struct px_system *system, const struct px_service 
                               const char *name, const void *config, px_addr *ret_addr);
 /* Adds what domains need: the mailboxes "link" and "spawn". Nothing if there are none. */
 enum px_err placement_add(struct px_system *system);
+/* Number of the domain that hosts a mailbox (px_domain_look); false: none does. */
+bool placement_domain_of(const struct px_system *system, const char *mailbox, uint32_t *ret_index);
 /* Starts the domains and waits until all serve; the kernel and the app mailbox run. */
 enum px_err placement_start(struct px_system *system);
 /* Ends their processes. */

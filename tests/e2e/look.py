@@ -44,6 +44,28 @@ class Look(unittest.TestCase):
         self.assertTrue({"net", "file", "app", "inspect", "door", "guest"} <= set(services))
         self.assertIn({"name": "accepted", "value": 0}, services["net"]["counters"])
 
+    def test_ps_knows_the_processes_of_services(self):
+        domain = os.path.join(BUILD, "clients", "domain", "px-domain")
+        with open(self.top + "/split.yaml", "w", encoding="utf-8") as file:
+            file.write("domains:\n  web: {services: [h1]}\n")
+        server = Server(PLEXUS, "serve", "--name", "split", "--placement", self.top + "/split.yaml", "--listen",
+                        "127.0.0.1:0", env=dict(self.env, PX_DOMAIN=os.path.abspath(domain)))
+        try:
+            told = json.loads(self.plexus("ps", "--name", "split", "--json"))
+            web = told["domains"][0]
+            self.assertEqual((web["name"], web["state"], web["starts"]), ("web", "serving", 1))
+            h1 = next(s for s in told["services"] if s["name"] == "h1")
+            self.assertEqual((h1["domain"], h1["pid"], h1["remote"], h1["alive"]), ("web", web["pid"], True, True))
+            os.kill(web["pid"], signal.SIGKILL)
+            self.assertIn(b"200 OK", server.say(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+            self.assertRegex(self.plexus("ps", "--name", "split"), r"domain web: serving, process \d+, started 2 times; "
+                             r"sandbox: .*; ended last: ")
+        finally:
+            server.process.send_signal(signal.SIGTERM)
+            server.process.wait(PATIENCE_S)
+            server.process.stdout.close()
+            server.err.close()
+
     def test_call_calls_anything_and_says_what_is_wrong(self):
         self.server.say(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         for words in (("net", "Stats"), ("net", "net.Net.Stats", '{"listener": 0}'), ("net", "Stats", "{listener: 0}")):
