@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
@@ -117,6 +118,9 @@ def _installed() -> List[str]:
     """Where the installed descriptor set may be."""
     here = os.path.abspath(__file__)
     bases = [os.environ.get("PLEXUS_TYPES", "")]
+    program = shutil.which("plexus")
+    if program is not None:
+        bases.append(os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(program))), "share", "plexus", "plexus.desc"))
     bases += [os.path.join(p, "share", "plexus", "plexus.desc") for p in (sys.prefix, "/usr/local", "/usr")]
     while os.path.dirname(here) != here:
         here = os.path.dirname(here)
@@ -128,7 +132,8 @@ class Types:
     """Message types of contracts.
 
     paths: descriptor sets (protoc --descriptor_set_out); the first is that of Plexus itself. None looks for the
-    installed one: $PLEXUS_TYPES, share/plexus/plexus.desc of this Python, /usr/local and /usr.
+    installed one: $PLEXUS_TYPES, share/plexus/plexus.desc of the plexus on PATH, of this Python, /usr/local and
+    /usr.
     Raises TypesError when there is none, or it cannot be read.
     """
 
