@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +182,37 @@ START_TEST(unlisten_ends_accepting_and_leaves_streams)
 END_TEST
 
 /* The kernel has shaken hands with them: to their owners they are open. */
+/* The socket that net listens on at `port`; -1: none. */
+static int listener_at(uint16_t port)
+{
+    for (int fd = 0; fd < 1000; fd++) {
+        struct sockaddr_in in;
+        socklen_t len = sizeof in;
+        int listens = 0;
+        socklen_t listens_len = sizeof listens;
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_len) == 0 &&
+            listens != 0 && getsockname(fd, (struct sockaddr *)&in, &len) == 0 &&
+            in.sin_family == AF_INET && ntohs(in.sin_port) == port) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+/* Waits, without a turn, until so many wait to be accepted: who connects is told before its last
+ * segment has reached the queue. */
+static void await_queue(uint16_t port, uint32_t n)
+{
+    struct tcp_info info = {.tcpi_unacked = 0};
+    socklen_t len = sizeof info;
+    int fd = listener_at(port);
+    for (int i = 0; i < RIG_IDLE_TURNS_MAX && info.tcpi_unacked < n; i++) {
+        ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+        (void)poll(NULL, 0, info.tcpi_unacked < n ? 1 : 0);
+    }
+    ck_assert_uint_eq(info.tcpi_unacked, n);
+}
+
 START_TEST(what_waits_to_be_accepted_outlives_unlisten)
 {
     uint16_t port = rig_listen();
@@ -187,6 +220,7 @@ START_TEST(what_waits_to_be_accepted_outlives_unlisten)
     for (int i = 0; i < 3; i++) {
         waiting[i] = far_connect(port);
     }
+    await_queue(port, 3);
     ck_assert_int_eq(rig_unlisten(rig->owner.listener), PX_OK);
     for (uint32_t i = 0; i < 3; i++) {
         struct heard *h = rig_stream(&rig->owner, i);
@@ -201,7 +235,9 @@ END_TEST
 
 START_TEST(what_waits_to_be_accepted_outlives_stopping)
 {
-    int waiting = far_connect(rig_listen());
+    uint16_t port = rig_listen();
+    int waiting = far_connect(port);
+    await_queue(port, 1);
     px_kernel_stop(rig->kernel);
     struct heard *h = rig_stream(&rig->owner, 0);
     owner_send(&rig->owner, h, "hello", 5);
@@ -217,13 +253,8 @@ END_TEST
 
 static int listening_socket(uint16_t *ret_port)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof in;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+    int fd = far_bound(ret_port);
     ck_assert_int_eq(listen(fd, 8), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
-    *ret_port = ntohs(in.sin_port);
     return fd;
 }
 
@@ -396,8 +427,8 @@ static void expect_closed_at_once(uint16_t port, const char *from)
     int fd = far_connect_to(from, port);
     char c;
     ssize_t n = -1;
-    for (int i = 0; i < 3000 && n < 0; i++) {
-        rig_turn();
+    for (int i = 0; i < RIG_IDLE_TURNS_MAX && n < 0;) {
+        i += rig_turn() ? 0 : 1;
         n = recv(fd, &c, 1, 0);
         if (n < 0 && errno == ECONNRESET) {
             n = 0;

@@ -323,13 +323,22 @@ int net_rig_run(const char *suite, const TTest *const *tests, size_t n)
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-void rig_turn(void)
+static bool is_readable(int fd, int timeout_ms)
 {
-    if (px_kernel_next_us(rig->kernel) > 0) {
-        struct pollfd p = {.fd = px_posix_fd(rig->os), .events = POLLIN};
-        (void)poll(&p, 1, 1);
-    }
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, timeout_ms) == 1;
+}
+
+bool rig_turn(void)
+{
+    bool ready = px_kernel_next_us(rig->kernel) == 0 || is_readable(px_posix_fd(rig->os), 1);
     px_kernel_turn(rig->kernel, 0);
+    return ready;
+}
+
+void rig_await(void)
+{
+    far_await(px_posix_fd(rig->os));
 }
 
 void rig_turns(int n)
@@ -446,6 +455,18 @@ struct heard *rig_stream(struct actor *a, uint32_t nth)
     return a->streams[nth];
 }
 
+int rig_unix_stream(const char *name)
+{
+    char address[RIG_TEXT_MAX];
+    const char *own = rig_own(name);
+    snprintf(address, sizeof address, "unix:%s", own);
+    ck_assert_int_eq(rig_listen_with(address, (struct listen_how){.tag = 0}), PX_OK);
+    int far = far_connect_unix(own);
+    (void)rig_stream(&rig->owner, 0);
+    rig_turn();
+    return far;
+}
+
 static void send_data(struct actor *a, struct heard *h, struct px_buf *take_buf, uint32_t len)
 {
     Stream__DataBytes *m = px_msg_new(env_of(a), &stream__data_bytes__descriptor);
@@ -534,6 +555,17 @@ enum px_status owner_rebind(struct actor *a, px_handle lower, const char *mailbo
 
 /* ---- the far end ---- */
 
+int far_bound(uint16_t *ret_port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof in;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, len), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+    *ret_port = ntohs(in.sin_port);
+    return fd;
+}
+
 int far_connect_to(const char *address, uint16_t port)
 {
     union px_sockaddr46 addr;
@@ -572,6 +604,11 @@ int far_connect_unix(const char *path)
     return fd;
 }
 
+void far_await(int fd)
+{
+    ck_assert(is_readable(fd, RIG_IDLE_TURNS_MAX));
+}
+
 void far_send(int fd, const char *text)
 {
     ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
@@ -581,8 +618,8 @@ void far_send(int fd, const char *text)
 static ssize_t far_read(int fd, void *to, size_t len)
 {
     ssize_t n = -1;
-    for (int i = 0; i < 3000 && n < 0; i++) {
-        rig_turn();
+    for (int i = 0; i < RIG_IDLE_TURNS_MAX && n < 0;) {
+        i += rig_turn() ? 0 : 1;
         n = recv(fd, to, len, 0);
         if (n < 0 && errno != EAGAIN) {
             break;

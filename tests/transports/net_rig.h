@@ -13,6 +13,7 @@
 #include "stream.pb-c.h"
 #include "stream_contract.h"
 
+enum { RIG_IDLE_TURNS_MAX = 10000 }; /* each lasts a millisecond at least */
 enum { RIG_STREAMS_MAX = 20000, RIG_BYTES_KEPT = 4096, RIG_TEXT_MAX = 128 };
 
 /* What an actor knows of one stream. */
@@ -72,18 +73,22 @@ int net_rig_run(const char *suite, const TTest *const *tests, size_t n);
 uint32_t rig_descriptors(void);
 /* Ends everything and looks whether anything is left over. */
 void rig_end(void);
-/* One turn; waits a little (real time) if nothing is ready. */
-void rig_turn(void);
+/* One turn; waits a little (real time) if nothing is ready. False: nothing was. */
+bool rig_turn(void);
+/* Waits until something is ready, without a turn: what a far end did has arrived. Even on loopback
+ * the system may be late with it when there is much to do. */
+void rig_await(void);
 void rig_turns(int n);
 void rig_advance_us(uint64_t us);
 /* From here on time goes by itself. */
 void rig_use_real_clock(void);
 
-/* Turns until `cond` is true, or fails. */
+/* Turns until `cond` is true, or fails. Only turns with nothing to do count: many others pass in
+ * the time that the system takes to carry one segment. */
 #define UNTIL(cond)                                                                                \
     do {                                                                                           \
-        for (int until_i = 0; until_i < 3000 && !(cond); until_i++) {                              \
-            rig_turn();                                                                            \
+        for (int until_i = 0; until_i < RIG_IDLE_TURNS_MAX && !(cond);) {                          \
+            until_i += rig_turn() ? 0 : 1;                                                         \
         }                                                                                          \
         ck_assert_msg((cond), "never came true: %s", #cond);                                       \
     } while (0)
@@ -110,6 +115,9 @@ enum px_status rig_unlisten(px_handle listener);
 const Net__ListenerStats *rig_stats(px_handle listener);
 /* Opens; the status of the answer, and the stream. */
 enum px_status rig_open(const char *target, uint32_t credit, struct heard **ret_stream);
+/* The owner's first stream, over a unix socket "@name" made this process's own; its far end.
+ * Nothing is ever on its way: it has not been sent, or is there. */
+int rig_unix_stream(const char *name);
 /* Waits for the nth stream of an actor (from 0). */
 struct heard *rig_stream(struct actor *a, uint32_t nth);
 
@@ -129,9 +137,13 @@ struct heard *heard_new(struct actor *a, px_handle lower);
 
 /* ---- the far end: plain sockets ---- */
 
+/* A socket with a port of its own, on which it does not listen yet. */
+int far_bound(uint16_t *ret_port);
 int far_connect(uint16_t port);
 int far_connect_to(const char *address, uint16_t port);
 int far_connect_unix(const char *path); /* "@name": abstract */
+/* Waits until there is something to read or to accept, without a turn. */
+void far_await(int fd);
 void far_send(int fd, const char *text);
 /* Turns until `len` bytes have come, all equal to `text` if it is given. */
 void far_expect(int fd, const char *text);

@@ -75,6 +75,7 @@ START_TEST(pieces_of_one_turn_go_out_together)
     owner_send(&rig->owner, h, "two ", 4);
     owner_send(&rig->owner, h, "three", 5);
     rig_turn();
+    far_await(far);
     ck_assert_int_eq(recv(far, got, sizeof got, 0), 13);
     ck_assert_str_eq(got, "one two three");
     close_both(far, h);
@@ -107,21 +108,26 @@ START_TEST(a_stream_goes_through_many_more_bytes_than_its_windows)
 }
 END_TEST
 
+/* Over a unix socket: what is sent is there at once, as much as the buffer that is asked for holds.
+ * TCP takes less when the machine is short of memory for sockets, and shows a reader the rest bit
+ * by bit, each with a notice of its own. */
 START_TEST(what_one_read_does_not_take_is_read_without_further_notice)
 {
     rig->owner.window = 4 << 20;
-    int far = -1;
-    struct heard *h = one_stream(&far);
-    static char block[60000];
+    int far = rig_unix_stream("@px-net-test-more");
+    struct heard *h = rig->owner.streams[0];
+    static char block[10000];
+    const int room = 200000;
     uint64_t sent = 0;
-    for (int i = 0; i < 10; i++) { /* all of it is there before the first turn */
-        ssize_t n = send(far, block, sizeof block, MSG_NOSIGNAL);
-        sent += n > 0 ? (uint64_t)n : 0;
+    ck_assert_int_eq(setsockopt(far, SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
+    while (sent <= 3 * 65536) { /* all of it is there before the first turn */
+        ck_assert_int_eq(send(far, block, sizeof block, MSG_NOSIGNAL), sizeof block);
+        sent += sizeof block;
     }
+    UNTIL(h->got == sent);
+    ck_assert_uint_eq(h->largest, 65536);
     ck_assert_int_eq(shutdown(far, SHUT_WR), 0);
-    ck_assert_uint_gt(sent, 3 * 65536);
-    UNTIL(h->got == sent && h->fins == 1);
-    ck_assert_uint_le(h->largest, 65536);
+    UNTIL(h->fins == 1);
     close(far);
 }
 END_TEST
@@ -225,6 +231,7 @@ START_TEST(no_more_is_delivered_than_there_is_credit_for)
     memset(text, 'c', 4000);
     text[4000] = 0;
     far_send(far, text);
+    UNTIL(h->got == 1024);
     rig_turns(5);
     ck_assert_uint_eq(h->got, 1024);
     h->in.outstanding += 1511;
@@ -279,6 +286,7 @@ START_TEST(a_stream_without_credit_makes_no_work)
     far_send(far, "first");
     UNTIL(h->got == 5);
     far_send(far, "second");
+    rig_await();
     rig_turns(5);
     struct px_ledger before = rig_ledger();
     far_send(far, "third");
@@ -584,9 +592,9 @@ START_TEST(file_ranges_of_all_streams_share_what_a_turn_sends)
 {
     enum { N = 16, LEN = 200000, A_TURN = 524288 };
     int far[N], arrived = 0;
-    uint16_t port = rig_listen();
-    for (uint32_t i = 0; i < N; i++) {
-        far[i] = far_connect(port);
+    far[0] = rig_unix_stream("@px-net-test-share");
+    for (uint32_t i = 1; i < N; i++) {
+        far[i] = far_connect_unix(strchr(rig->owner.address, '@'));
         (void)rig_stream(&rig->owner, i);
     }
     rig_turn();
@@ -597,7 +605,7 @@ START_TEST(file_ranges_of_all_streams_share_what_a_turn_sends)
     for (int i = 0, n = 0; i < N; i++, arrived += n) {
         ck_assert_int_eq(ioctl(far[i], FIONREAD, &n), 0);
     }
-    ck_assert(arrived > 0 && arrived < A_TURN + LEN);
+    ck_assert(arrived >= A_TURN && arrived < A_TURN + LEN);
     for (uint32_t i = 0; i < N; i++) {
         ck_assert_uint_eq(far_drain(far[i], LEN + 1), LEN + 1);
         close_both(far[i], rig->owner.streams[i]);
@@ -612,9 +620,9 @@ START_TEST(a_file_that_got_shorter_resets_the_stream)
         struct heard *h = rig_stream(&rig->owner, rig->owner.n_streams);
         rig_turn();
         owner_send_file(&rig->owner, h, "head:", file_of(len - 1), 0, len);
+        far_expect_reset(far); /* takes what comes before: the socket need not hold it */
         UNTIL(h->n_closed == 1);
         ck_assert_uint_eq(h->reason, PX_TRUNCATED);
-        far_expect_reset(far);
         close(far);
     }
     ck_assert_uint_eq(rig_counter("truncated"), 2);
@@ -623,11 +631,8 @@ END_TEST
 
 START_TEST(a_file_range_to_a_closed_unix_socket_raises_no_signal)
 {
-    ck_assert_int_eq(
-        rig_listen_with(rig_own("unix:@px-net-test-pipe"), (struct listen_how){.tag = 0}), PX_OK);
-    int far = far_connect_unix(rig_own("@px-net-test-pipe"));
-    struct heard *h = rig_stream(&rig->owner, 0);
-    rig_turn();
+    int far = rig_unix_stream("@px-net-test-pipe");
+    struct heard *h = rig->owner.streams[0];
     close(far);
     owner_send_file(&rig->owner, h, "h", file_of(200000), 0, 200000);
     UNTIL(h->n_closed == 1);
@@ -657,11 +662,8 @@ END_TEST
 START_TEST(a_unix_stream_delivers_what_came_before_the_far_end_closed)
 {
     rig->owner.window = 0;
-    ck_assert_int_eq(
-        rig_listen_with(rig_own("unix:@px-net-test-last"), (struct listen_how){.tag = 0}), PX_OK);
-    int far = far_connect_unix(rig_own("@px-net-test-last"));
-    struct heard *h = rig_stream(&rig->owner, 0);
-    rig_turn();
+    int far = rig_unix_stream("@px-net-test-last");
+    struct heard *h = rig->owner.streams[0];
     ck_assert_uint_eq(h->remote_len, 0);
     ck_assert_uint_eq(h->local_len, 0);
     far_send(far, "last words");
@@ -700,10 +702,10 @@ END_TEST
 
 START_TEST(open_is_answered_with_what_is_wrong)
 {
-    uint16_t port = rig_listen();
+    uint16_t port;
     char target[64];
+    int taken = far_bound(&port); /* and nobody listens there: not in another process either */
     snprintf(target, sizeof target, "127.0.0.1:%u", port);
-    ck_assert_int_eq(rig_unlisten(rig->owner.listener), PX_OK);
     ck_assert_int_eq(rig_open(target, 0, NULL), PX_REFUSED);
     ck_assert_int_eq(rig_open("unix:/nowhere/at/all", 0, NULL), PX_UNREACHABLE);
     ck_assert_int_eq(rig_open("127.0.0.1:0", 0, NULL), PX_BAD_REQUEST);
@@ -711,25 +713,20 @@ START_TEST(open_is_answered_with_what_is_wrong)
     ck_assert_int_eq(rig_open("", 0, NULL), PX_BAD_REQUEST);
     ck_assert_int_eq(rig_open(target, 511, NULL), PX_BAD_REQUEST);
     ck_assert_int_eq(rig_open(target, (1u << 30) + 1, NULL), PX_BAD_REQUEST);
+    close(taken);
 }
 END_TEST
 
 START_TEST(an_open_that_is_cancelled_leaves_nothing)
 {
     /* A listener whose queue is full lets nobody in. */
-    int full = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof in;
-    ck_assert_int_eq(bind(full, (struct sockaddr *)&in, len), 0);
-    ck_assert_int_eq(listen(full, 0), 0);
-    ck_assert_int_eq(getsockname(full, (struct sockaddr *)&in, &len), 0);
+    uint16_t port;
     char target[64];
-    snprintf(target, sizeof target, "127.0.0.1:%u", ntohs(in.sin_port));
-    int filler[4];
-    for (int i = 0; i < 4; i++) {
-        filler[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        (void)connect(filler[i], (struct sockaddr *)&in, len);
-    }
+    int full = far_bound(&port);
+    ck_assert_int_eq(listen(full, 0), 0);
+    snprintf(target, sizeof target, "127.0.0.1:%u", port);
+    int filler = far_connect(port);
+    far_await(full); /* who connects is told earlier than who listens */
     struct px_env *env = px_kernel_env(rig->kernel, rig->owner.addr);
     struct heard *h = heard_new(&rig->owner, 0);
     Stream__OpenStream *m = px_msg_new(env, &stream__open_stream__descriptor);
@@ -745,9 +742,7 @@ START_TEST(an_open_that_is_cancelled_leaves_nothing)
     struct px_ledger l;
     px_service_ledger(rig->kernel, rig->net, &l);
     ck_assert_uint_eq(l.elems, 0);
-    for (int i = 0; i < 4; i++) {
-        close(filler[i]);
-    }
+    close(filler);
     close(full);
 }
 END_TEST
