@@ -27,6 +27,12 @@ static bool failed(const struct door_client *client, const char *why)
     return false;
 }
 
+static bool closed(const struct door_client *client)
+{
+    return failed(client, "it closed the connection: it is full, is not open to this user, or its "
+                          "process ended");
+}
+
 /* ---- bytes ---- */
 
 static bool write_all(const struct door_client *client, const uint8_t *bytes, size_t len)
@@ -37,7 +43,8 @@ static bool write_all(const struct door_client *client, const uint8_t *bytes, si
             continue;
         }
         if (n < 0) {
-            return failed(client, strerror(errno));
+            return errno == EPIPE || errno == ECONNRESET ? closed(client)
+                                                         : failed(client, strerror(errno));
         }
         bytes += n;
         len -= (size_t)n;
@@ -52,8 +59,8 @@ static bool read_all(const struct door_client *client, uint8_t *bytes, size_t le
         if (n < 0 && errno == EINTR) {
             continue;
         }
-        if (n == 0) {
-            return failed(client, "it closed the connection: it is full, or its process ended");
+        if (n == 0 || (n < 0 && errno == ECONNRESET)) {
+            return closed(client);
         }
         if (n < 0) {
             return failed(client, errno == EAGAIN ? "no answer came" : strerror(errno));

@@ -187,10 +187,12 @@ enum px_err door_start(struct px_system *system)
     struct px_env *env = px_kernel_env(system->kernel, door->door);
     for (uint32_t i = 0; i < system->n_callables; i++) {
         const struct callable *c = &system->callables[i];
-        door->targets[i] = (struct px_door_target){.addr = c->addr,
-                                                   .name = px_mailbox_name(env, c->addr),
-                                                   .contract = c->contract,
-                                                   .looks = c->looks};
+        door->targets[i] =
+            (struct px_door_target){.addr = c->addr,
+                                    .name = px_mailbox_name(env, c->addr),
+                                    .contract = c->contract,
+                                    .looks = c->looks,
+                                    .open_method = c->addr == door->inspect ? "Describe" : NULL};
     }
     door->setup.n_targets = system->n_callables;
     door->setup.listen_fd = door->place.listen_fd;

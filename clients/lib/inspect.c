@@ -70,33 +70,6 @@ static void fill_counters(const struct inspect *inspect, void *body, Inspect__Se
     }
 }
 
-static void fill_contracts(const struct inspect *inspect, void *body, Inspect__ServiceIs *s,
-                           px_addr addr)
-{
-    const struct px_system *system = inspect->system;
-    size_t n = 0;
-    for (uint32_t i = 0; i < system->n_callables; i++) {
-        n += system->callables[i].addr == addr;
-    }
-    if (n == 0) {
-        return;
-    }
-    Inspect__ContractIs **list = px_msg_alloc(body, n * sizeof(Inspect__ContractIs *));
-    s->contracts = list;
-    s->n_contracts = n;
-    for (uint32_t i = 0, at = 0; i < system->n_callables; i++) {
-        const struct px_contract *contract = system->callables[i].contract;
-        if (system->callables[i].addr == addr) {
-            Inspect__ContractIs *c = px_msg_alloc(body, sizeof *c);
-            inspect__contract_is__init(c);
-            c->number = contract->number;
-            c->hash = px_contract_hash(contract);
-            put_text(body, &c->name, contract->descriptor->name);
-            list[at++] = c;
-        }
-    }
-}
-
 static void fill_place(const struct inspect *inspect, void *body, Inspect__ServiceIs *s,
                        const char *name)
 {
@@ -159,7 +132,7 @@ static Inspect__ServiceIs *service_of(const struct inspect *inspect, void *body,
     s->timers = ledger.timers;
     s->elements = ledger.elems;
     put_text(body, &s->name, px_mailbox_name(inspect->env, addr));
-    fill_contracts(inspect, body, s, addr);
+    s->contracts = inspect_contracts(inspect, body, addr, &s->n_contracts);
     fill_counters(inspect, body, s, addr);
     return s;
 }

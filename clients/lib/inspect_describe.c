@@ -48,6 +48,31 @@ static void put_text(void *body, ProtobufCBinaryData *ret, const char *text)
     px_msg_put(body, ret, text, strlen(text));
 }
 
+Inspect__ContractIs **inspect_contracts(const struct inspect *inspect, void *body, px_addr addr,
+                                        size_t *ret_n)
+{
+    const struct px_system *system = inspect->system;
+    size_t n = 0;
+    for (uint32_t i = 0; i < system->n_callables; i++) {
+        n += system->callables[i].addr == addr;
+    }
+    Inspect__ContractIs **list = px_msg_alloc(body, n * sizeof(Inspect__ContractIs *));
+    n = 0;
+    for (uint32_t i = 0; i < system->n_callables; i++) {
+        const struct px_contract *contract = system->callables[i].contract;
+        if (system->callables[i].addr == addr) {
+            Inspect__ContractIs *c = px_msg_alloc(body, sizeof *c);
+            inspect__contract_is__init(c);
+            c->number = contract->number;
+            c->hash = px_contract_hash(contract);
+            put_text(body, &c->name, contract->descriptor->name);
+            list[n++] = c;
+        }
+    }
+    *ret_n = n;
+    return list;
+}
+
 static Inspect__MessageIs *message_of(void *body, struct types *types,
                                       const ProtobufCMessageDescriptor *type)
 {
@@ -138,5 +163,6 @@ void inspect_on_describe(void *state, const struct px_msg *msg)
     }
     m->messages = messages;
     m->n_messages = i;
+    m->contracts = inspect_contracts(inspect, m, addr, &m->n_contracts);
     px_reply(inspect->env, msg, PX_OK, m);
 }

@@ -9,6 +9,8 @@
 
 #include "lib.h"
 
+#include "inspect.pb-c.h"
+
 enum {
     INSPECT_TRACE_LENGTH = 4096, /* the kernel's default ring */
     INSPECT_RECORDS_MAX = 512,   /* in one answer; inspect.proto */
@@ -37,6 +39,9 @@ struct inspect {
     uint16_t calls[1 << INSPECT_CALLS_LOG2]; /* place of a call in `records`, and 1; 0: free */
 };
 
+/* Contracts of a mailbox that may be called. */
+Inspect__ContractIs **inspect_contracts(const struct inspect *inspect, void *body, px_addr addr,
+                                        size_t *ret_n);
 void inspect_on_describe(void *state, const struct px_msg *msg);
 void inspect_on_edges(void *state, const struct px_msg *msg);
 

@@ -141,10 +141,8 @@ END_TEST
 
 START_TEST(bytes_that_make_no_sense_are_not_an_answer)
 {
-    static const char *const wrong[] = {"\x22",
-                                        "\x62\x05"
-                                        "a",
-                                        "\x0b", "\x22\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"};
+    static const char *const wrong[] = {"\x22", "b\005a", "\x0b",
+                                        "\x22\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         FILE *out = open_memstream(&json, &json_len);
         ck_assert(!wire_print_json(&types.description, 1, (const uint8_t *)wrong[i],

@@ -3,6 +3,7 @@
 name, one that was left over; nng as a client."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -137,6 +138,30 @@ class Look(unittest.TestCase):
             server.process.stdout.close()
             server.err.close()
         self.assertFalse(os.path.exists(self.top + "/plexus/narrow/door"))
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_other_users_may_what_the_configuration_says_and_strangers_nothing(self):
+        os.chmod(self.top, 0o755)
+        program_copy = shutil.copy(PLEXUS, self.top + "/program")  # where those users can get at it
+        with open(self.top + "/b.yaml", "w", encoding="utf-8") as file:
+            file.write("listen: ['127.0.0.1:0']\ndoor:\n  name: %s/shared\n  clients:\n  - uid: 65533\n"
+                       "    services: [net]\n" % self.top)
+        server = Server(PLEXUS, "serve", "--config", self.top + "/b.yaml", env=self.env)
+        try:
+            for user, service, method, text in ((65533, "net", "Stats", '"accepted": 0'),
+                                                (65533, "inspect", "Services", "may not call inspect"),
+                                                (65532, "net", "Stats", "it closed the connection"),
+                                                (0, "net", "Stats", '"accepted": 0')):
+                done = subprocess.run([program_copy, "call", "--name", self.top + "/shared", service, method],
+                                      user=user, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                      timeout=PATIENCE_S, check=False)
+                self.assertIn(text, done.stdout, user)
+            self.assertIn("stranger uid=65532", server.errors())
+        finally:
+            server.process.send_signal(signal.SIGTERM)
+            server.process.wait(PATIENCE_S)
+            server.process.stdout.close()
+            server.err.close()
 
     def test_nng_is_a_client(self):
         client = os.path.join(BUILD, "tests", "e2e", "nng_client")

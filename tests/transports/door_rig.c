@@ -120,7 +120,7 @@ static void kernel_begin(uint32_t clients_max, bool with_rule)
     ck_assert_int_eq(px_kernel_add_remote(k, "guest", &rig->guest), PX_EOK);
     ck_assert_int_eq(px_kernel_allow(k, rig->guest, PX_C_TOY, rig->toy), PX_EOK);
     ck_assert_int_eq(px_kernel_start(k), PX_EOK);
-    rig->target = (struct px_door_target){rig->toy, "toy", &px_contract_toy, false};
+    rig->target = (struct px_door_target){rig->toy, "toy", &px_contract_toy, false, "Retry"};
     struct px_door_setup setup = {.listen_fd = rig->listen_fd,
                                   .guest = rig->guest,
                                   .targets = &rig->target,

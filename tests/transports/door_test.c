@@ -177,6 +177,12 @@ START_TEST(a_rule_narrows_what_its_user_may_call)
     struct heard h = hear(fd);
     ck_assert_uint_eq(h.status, PX_DENIED);
     ck_assert_ptr_nonnull(strstr(h.text, "may not call toy"));
+    call(fd, 2, "toy", "ktest.Toy.Retry"); /* is open to whoever is let in */
+    h = hear(fd);
+    ck_assert_uint_eq(h.status, PX_LIMIT);
+    call(fd, 3, "toy", "NoRetry");
+    h = hear(fd);
+    ck_assert_uint_eq(h.status, PX_DENIED);
     close(fd);
     rig_restart(RIG_CLIENTS, true, some, 2);
     fd = far_open();

@@ -101,7 +101,11 @@ static void client_accept(struct door *door, int take_fd)
     if (getsockopt(take_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
         !uid_is_known(door, peer.uid, &rule)) {
         px_count(door->env, DOOR_N_STRANGERS, 1);
-        PX_LOG(door->env, PX_LOG_WARN, "stranger", PX_KV_U64("uid", peer.uid));
+        if (!door->has_stranger || door->stranger != peer.uid) { /* once, however often he comes */
+            PX_LOG(door->env, PX_LOG_WARN, "stranger", PX_KV_U64("uid", peer.uid));
+        }
+        door->stranger = peer.uid;
+        door->has_stranger = true;
         close(take_fd);
     } else if (client_new(door, take_fd, peer.uid, rule) != PX_EOK) {
         close(take_fd);

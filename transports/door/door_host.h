@@ -29,7 +29,9 @@ struct px_door_target {
     px_addr addr;
     const char *name; /* of the mailbox */
     const struct px_contract *contract;
-    bool looks; /* only methods that may be repeated; the others are DENIED */
+    bool looks;              /* only methods that may be repeated; the others are DENIED */
+    const char *open_method; /* may be called by whoever is let in, whatever his rule says; NULL:
+                                none */
 };
 
 /* Who may come in besides the user the door belongs to, or what that one may call. */

@@ -52,7 +52,9 @@ struct door {
     struct px_posix *os;
     struct px_link *link;
     uint8_t owner;
-    uint32_t uid; /* of this process when it opened */
+    uint32_t uid;      /* of this process when it opened */
+    uint32_t stranger; /* the last one that was told */
+    bool has_stranger;
     struct px_door_setup config;
     struct posix_source listener;
     struct px_sul pause;

@@ -15,7 +15,8 @@
 
 enum { BASES_MAX = 4, BACKLOG = 256 };
 
-static enum px_err say(char why[PX_DOOR_WHY_MAX], enum px_err err, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static enum px_err
+say(char why[PX_DOOR_WHY_MAX], enum px_err err, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -92,9 +93,10 @@ enum px_err px_door_find(const char *name, char ret_path[PX_DOOR_PATH_MAX],
             return PX_EOK;
         }
     }
-    return say(ret_why, PX_ENOENT,
-               is_path ? "no door at %s: is that process running?"
-                       : "no door is named '%s': start one with plexus serve --name %s",
+    if (is_path) {
+        return say(ret_why, PX_ENOENT, "no door at %s: is that process running?", name);
+    }
+    return say(ret_why, PX_ENOENT, "no door is named '%s': start one with plexus serve --name %s",
                name, name);
 }
 

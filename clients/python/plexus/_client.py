@@ -29,7 +29,7 @@ def not_there(name: str, tried: List[str], why: Optional[Exception]) -> ConnectE
     if isinstance(why, PermissionError):
         return ConnectError("the door '%s' is not open to this user" % name, "add its uid to door.clients")
     return ConnectError("the door '%s' does not open: %s" % (name, why),
-                        "see whether its process runs, and whether it has room (door.clients_max)")
+                        "see whether its process runs, has room (door.clients_max), and is open to this user (door.clients)")
 
 
 class Client:

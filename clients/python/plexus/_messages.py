@@ -176,7 +176,7 @@ class Types:
     def methods(self, service: str, described: Any, contracts: Dict[str, Any]) -> Dict[str, Method]:
         """The methods of a service of a running system, by name, and by full name if contracts share one.
 
-        described: what inspect.Describe said of it; contracts: what inspect.Services said of its contracts, by name.
+        described: what inspect.Describe said of it; contracts: those in it, by name.
         Raises TypesError when the installed types are not those of the running system.
         """
         by_contract: Dict[str, List[Any]] = {}

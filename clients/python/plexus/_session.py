@@ -78,9 +78,7 @@ class Session:
         described = yield from self._ask("Describe", {"name": service}, ms)
         if described.status == Status.NOT_FOUND:
             raise call_error(service, method, Status.NOT_FOUND, "no service of that name takes calls")
-        listed = yield from self._ask("Services", {}, ms)
-        contracts = {c.name.decode(): c for s in listed.message.services if s.name.decode() == service
-                     for c in s.contracts}
+        contracts = {c.name.decode(): c for c in described.message.contracts}
         self._services[service] = self.types.methods(service, described.message, contracts)
         return self._services[service]
 
