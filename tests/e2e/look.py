@@ -156,12 +156,13 @@ class Look(unittest.TestCase):
                                       user=user, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                       timeout=PATIENCE_S, check=False)
                 self.assertIn(text, done.stdout, user)
-            self.assertIn("stranger uid=65532", server.errors())
         finally:
             server.process.send_signal(signal.SIGTERM)
             server.process.wait(PATIENCE_S)
+            log = server.errors()  # all of it is written now
             server.process.stdout.close()
             server.err.close()
+        self.assertIn("stranger uid=65532", log)
 
     def test_nng_is_a_client(self):
         client = os.path.join(BUILD, "tests", "e2e", "nng_client")
