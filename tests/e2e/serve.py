@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from common import PATIENCE_S, Server, main, need, program, read_all, run
+from common import PATIENCE_S, Server, main, need, program, read_all, run, until
 
 PLEXUS = program("clients/cli/plexus")
 need("curl")
@@ -116,6 +116,14 @@ class Stopping(unittest.TestCase):
         self.server.kill()
         self.top.cleanup()
 
+    def refuses(self):
+        """Nobody listens any more: it has heard a signal."""
+        try:
+            self.server.connect().close()
+            return False
+        except OSError:
+            return True
+
     def test_an_idle_server_stops_at_once_with_0(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             server = Server(PLEXUS, "serve", "--listen", "127.0.0.1:0")
@@ -140,10 +148,8 @@ class Stopping(unittest.TestCase):
             length = int(re.search(rb"content-length: (\d+)", first).group(1))
             self.assertEqual(length, 32 << 20)
             self.server.process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
+            until(self.refuses, "the listener to end")
             self.assertIsNone(self.server.process.poll())
-            with self.assertRaises(OSError):
-                self.server.connect()
             rest = read_all(conn)
         self.assertEqual(len(first) + len(rest), first.index(b"\r\n\r\n") + 4 + length)
         self.assertEqual(self.server.process.wait(PATIENCE_S), 0)
@@ -153,18 +159,19 @@ class Stopping(unittest.TestCase):
             conn.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
             conn.recv(4096)
             self.server.process.send_signal(signal.SIGTERM)
-            time.sleep(0.2)
+            until(self.refuses, "the first signal to be heard")
             self.assertIsNone(self.server.process.poll())
             self.server.process.send_signal(signal.SIGTERM)
             self.assertEqual(self.server.process.wait(PATIENCE_S / 2), 3)
 
     def test_requests_under_way_at_the_signal_are_answered(self):
-        answers = []
+        answers, asked, signalled = [], threading.Barrier(5), threading.Event()
 
         def ask():
             with self.server.connect() as conn:
                 conn.sendall(b"GET /none HTTP/1.1\r\nHost: x\r\n")
-                time.sleep(0.4)
+                asked.wait(PATIENCE_S)
+                signalled.wait(PATIENCE_S)
                 try:
                     conn.sendall(b"\r\n")
                     answers.append(read_all(conn))
@@ -174,11 +181,15 @@ class Stopping(unittest.TestCase):
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads:
             thread.start()
-        time.sleep(0.1)
+        asked.wait(PATIENCE_S)
+        time.sleep(0.2)  # it has read what was sent
         self.server.process.send_signal(signal.SIGTERM)
+        until(self.refuses, "the signal to be heard")
+        signalled.set()
         for thread in threads:
             thread.join()
         self.assertEqual(self.server.process.wait(PATIENCE_S), 0)
+        self.assertEqual(len(answers), 4)
         for answer in answers:
             self.assertIsInstance(answer, bytes)
 
