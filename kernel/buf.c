@@ -3,8 +3,8 @@
 
 enum { BUF_HEAD = (sizeof(struct px_buf) + 63) & ~(size_t)63, BUF_CAP_MAX = 16 << 20 };
 
-static const size_t class_caps[N_BUF_CLASSES] = {PX_BUF_SMALL, PX_BUF_MEDIUM, PX_BUF_LARGE,
-                                                 PX_BUF_HUGE}; /* BUF_CLASS_FILE has no memory */
+static const size_t class_caps[N_BUF_CLASSES] = {PX_BUF_SMALL, PX_BUF_KIBI, PX_BUF_MEDIUM,
+                                                 PX_BUF_LARGE, PX_BUF_HUGE}; /* files have none */
 
 static uint8_t buf_class(size_t cap)
 {

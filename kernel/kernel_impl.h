@@ -78,7 +78,7 @@ static inline struct px_block *block_of(const void *body)
 
 /* ---- buffers ---- */
 
-enum { N_BUF_CLASSES = 5, BUF_CLASS_FILE = 4, BUF_CLASS_NONE = 255 };
+enum { N_BUF_CLASSES = 6, BUF_CLASS_FILE = 5, BUF_CLASS_NONE = 255 };
 
 struct px_buf {
     struct px_kernel *kernel;

@@ -49,10 +49,11 @@ END_TEST
 
 START_TEST(the_named_sizes_are_sizes_of_buffers)
 {
-    static const size_t caps[] = {PX_BUF_SMALL, PX_BUF_MEDIUM, PX_BUF_LARGE, PX_BUF_HUGE};
+    static const size_t caps[] = {PX_BUF_SMALL, PX_BUF_KIBI, PX_BUF_MEDIUM, PX_BUF_LARGE,
+                                  PX_BUF_HUGE};
     struct kt_actor *alice, *bob;
     struct kt *kt = kt_pair(&alice, &bob);
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < sizeof caps / sizeof caps[0]; i++) {
         struct px_buf *buf = px_buf_new(kt_env(alice), caps[i]);
         ck_assert_uint_eq(px_buf_cap(buf), caps[i]);
         px_buf_put(buf);
@@ -340,8 +341,9 @@ START_TEST(a_small_slice_of_a_large_buffer_is_copied_when_it_is_taken)
         size_t copy_cap;
     } cases[] = {
         {65536, 16383, 16384}, {65536, 16384, 65536}, {65536, 4097, 16384}, {65536, 4096, 4096},
-        {65536, 513, 4096},    {65536, 512, 512},     {65536, 1, 512},      {16384, 4095, 4096},
-        {16384, 4096, 16384},  {4096, 1023, 4096},    {4096, 512, 512},     {512, 1, 512},
+        {65536, 1024, 1024},   {65536, 1025, 4096},   {1024, 255, 512},     {1024, 256, 1024},
+        {65536, 513, 1024},    {65536, 512, 512},     {65536, 1, 512},      {16384, 4095, 4096},
+        {16384, 4096, 16384},  {4096, 1023, 1024},    {4096, 512, 512},     {512, 1, 512},
     };
     struct kt_actor *alice, *bob;
     struct kt *kt = kt_pair(&alice, &bob);

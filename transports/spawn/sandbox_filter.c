@@ -48,6 +48,12 @@ static int allow_all(scmp_filter_ctx filter, const int *calls)
     return r;
 }
 
+/* The argument `arg` of a call must be `value`. */
+static struct scmp_arg_cmp must_be(unsigned arg, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
 /* Memory may be had, but never to be executed; and nobody is signalled but oneself. */
 static int allow_narrowly(scmp_filter_ctx filter)
 {
@@ -58,7 +64,7 @@ static int allow_narrowly(scmp_filter_ctx filter)
                                   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     return r != 0 ? r
                   : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+                                     must_be(0, (scmp_datum_t)getpid()));
 }
 
 static int allow_sockets(scmp_filter_ctx filter)
@@ -67,7 +73,7 @@ static int allow_sockets(scmp_filter_ctx filter)
     int r = allow_all(filter, networking);
     for (size_t i = 0; r == 0 && i < sizeof families / sizeof families[0]; i++) {
         r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+                             must_be(0, (scmp_datum_t)families[i]));
     }
     return r;
 }

@@ -20,7 +20,13 @@ struct px_buf;
 struct px_piece;
 
 /* Buffer sizes that come from free lists; others are allocated one by one. Bytes. */
-enum { PX_BUF_SMALL = 512, PX_BUF_MEDIUM = 4096, PX_BUF_LARGE = 16384, PX_BUF_HUGE = 65536 };
+enum {
+    PX_BUF_SMALL = 512,
+    PX_BUF_KIBI = 1024,
+    PX_BUF_MEDIUM = 4096,
+    PX_BUF_LARGE = 16384,
+    PX_BUF_HUGE = 65536,
+};
 
 enum {
     PX_SLICE_SHARED = 1, /* others may read the same bytes: a writer copies */
