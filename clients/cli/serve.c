@@ -258,10 +258,12 @@ static enum cli_exit run(struct serve *serve)
     }
     while (err == PX_EOK && !serve->stopped) {
         err = px_run(serve->system);
-        if (serve->wants_reload && !serve->stopping) {
-            serve_reload(serve);
+        if (serve->wants_reload) {
+            serve->wants_reload = false; /* what is asked for meanwhile is done afterwards */
+            if (!serve->stopping) {
+                serve_reload(serve);
+            }
         }
-        serve->wants_reload = false;
     }
     if (err != PX_EOK) {
         return failed("run", px_err_text(err));

@@ -42,7 +42,7 @@ class Server:
     """A program that prints where it listens, as http://ADDR:PORT/ or "listening on ADDR"."""
 
     def __init__(self, *argv, prepare=None, env=None, stdin=subprocess.DEVNULL, pass_fds=()):
-        self.err = tempfile.TemporaryFile(mode="w+")
+        self.err = tempfile.TemporaryFile(mode="a+")  # appended to, wherever we are reading
         self.lines = []
         if PLACEMENT and argv[1:2] == ("serve",):
             argv += ("--placement", os.path.join(SOURCE, PLACEMENT))

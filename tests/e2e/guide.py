@@ -108,7 +108,7 @@ class Reader:
     def start(self, block, expected):
         self.stop()
         print("$ " + block.text.rstrip(), flush=True)
-        self.output = tempfile.TemporaryFile(mode="w+")
+        self.output = tempfile.TemporaryFile(mode="a+")
         self.server = self.shell(block.text, stdout=self.output, start_new_session=True)
         begin = self.translate(expected.text).strip() if expected else ""
         end = time.monotonic() + PATIENCE_S
