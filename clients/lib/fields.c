@@ -6,14 +6,9 @@
 
 #include "header_list.h"
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
 static bool is_token_char(char c)
 {
-    char l = lower(c);
+    char l = fields_lower(c);
     return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') ||
            (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
@@ -21,7 +16,7 @@ static bool is_token_char(char c)
 static bool equals_any_case(const char *text, size_t len, const char *name)
 {
     size_t i = 0;
-    while (i < len && name[i] != '\0' && lower(text[i]) == lower(name[i])) {
+    while (i < len && name[i] != '\0' && fields_lower(text[i]) == fields_lower(name[i])) {
         i++;
     }
     return i == len && name[i] == '\0';
@@ -103,7 +98,7 @@ static void field_write(struct px_bytes_out *out, const char *name, const char *
     size_t value_part = value_len == 0 ? 0 : 1 + px_varint_len(value_len) + value_len;
     uint8_t *at = out->ptr - value_part - name_len;
     for (size_t i = 0; i < name_len && at >= start; i++) {
-        at[i] = (uint8_t)lower((char)at[i]);
+        at[i] = (uint8_t)fields_lower((char)at[i]);
     }
 }
 

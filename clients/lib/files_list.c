@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "entry_tags.h"
 #include "files_date.h"
 
 enum {
@@ -15,12 +16,6 @@ enum {
     LINK_GROWTH = 3,   /* a byte is %XX */
     ENTRY_EXTRA = 200, /* of markup, size and date */
     PAGE_EXTRA = 1024,
-    /* Fields of file.DirectoryEntry, as they lie on the wire. */
-    WIRE_ENTRY = 1 << 3 | 2,
-    WIRE_NAME = 1 << 3 | 2,
-    WIRE_DIRECTORY = 2 << 3 | 0,
-    WIRE_LENGTH = 3 << 3 | 0,
-    WIRE_MODIFIED = 4 << 3 | 1,
     NS_PER_S = 1000000000,
 };
 
@@ -31,16 +26,16 @@ static bool entry_read(struct px_bytes in, struct list_entry *ret)
     *ret = (struct list_entry){.name = {NULL, 0}};
     while (px_bytes_left(&in) > 0) {
         switch (px_bytes_varint(&in)) {
-        case WIRE_NAME:
+        case FILE_TAG_NAME:
             ret->name = px_bytes_take(&in, (size_t)px_bytes_varint(&in));
             break;
-        case WIRE_DIRECTORY:
+        case FILE_TAG_DIRECTORY:
             ret->directory = px_bytes_varint(&in) != 0;
             break;
-        case WIRE_LENGTH:
+        case FILE_TAG_LENGTH:
             ret->length = px_bytes_varint(&in);
             break;
-        case WIRE_MODIFIED:
+        case FILE_TAG_MODIFIED:
             ret->modified_s = (int64_t)px_bytes_u64le(&in) / NS_PER_S;
             break;
         default:
@@ -55,7 +50,7 @@ uint32_t list_read(struct px_span entries, struct list_entry *ret, uint32_t max)
     struct px_bytes in = px_bytes_of_span(entries);
     struct list_entry entry;
     uint32_t n = 0;
-    while (px_bytes_left(&in) > 0 && px_bytes_varint(&in) == WIRE_ENTRY) {
+    while (px_bytes_left(&in) > 0 && px_bytes_varint(&in) == FILE_TAG_ENTRY) {
         struct px_bytes one = px_bytes_sub(&in, (size_t)px_bytes_varint(&in));
         if (in.failed || !entry_read(one, &entry)) {
             break;

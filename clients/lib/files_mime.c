@@ -74,11 +74,6 @@ static const struct entry *find(const struct entry *entries, size_t n, const cha
     return n == 0 ? NULL : bsearch(&key, entries, n, sizeof *entries, compare);
 }
 
-static char lower(char c)
-{
-    return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-}
-
 /* Both strings in one allocation, which `ending` starts. */
 static bool entry_add(struct table *table, const char *ending, const char *type)
 {
@@ -97,7 +92,7 @@ static bool entry_add(struct table *table, const char *ending, const char *type)
         return false;
     }
     for (size_t i = 0; i < ending_len; i++) {
-        mem[i] = lower(ending[i]);
+        mem[i] = fields_lower(ending[i]);
     }
     memcpy(mem + ending_len, type, type_len);
     table->entries[table->n++] = (struct entry){mem, mem + ending_len};
@@ -218,7 +213,7 @@ const char *mime_type(const struct mime *mime, struct px_text name)
         return NULL;
     }
     for (; at < name.len; at++) {
-        ending[n++] = lower(name.ptr[at]);
+        ending[n++] = fields_lower(name.ptr[at]);
     }
     ending[n] = '\0';
     const struct entry *entry = find(mime->overrides.entries, mime->overrides.n, ending);

@@ -229,6 +229,16 @@ struct hook {
 
 enum request_state { WAITING, OPENING, SENDING, FINISHING, ANSWERED, ENDED, N_STATES };
 
+/* A text in a message that is only read. */
+static inline ProtobufCBinaryData text_bytes(const char *text)
+{
+    union {
+        const char *text;
+        uint8_t *bytes;
+    } u = {.text = text};
+    return (ProtobufCBinaryData){strlen(text), u.bytes};
+}
+
 /* ---- wiring.c ---- */
 /* The contracts of this build. */
 const struct px_contract *const *wiring_contracts(size_t *ret_n);

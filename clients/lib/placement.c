@@ -153,15 +153,6 @@ enum px_err placement_add(struct px_system *system)
 
 /* ---- what each process is told ---- */
 
-static ProtobufCBinaryData bytes_of(const char *text)
-{
-    union {
-        const char *text;
-        uint8_t *bytes;
-    } u = {.text = text};
-    return (ProtobufCBinaryData){strlen(text), u.bytes};
-}
-
 /* Memory of all Setups; the lists are the same in each but for `here` and `config`. */
 struct setup {
     Link__SetupOf setup;
@@ -218,7 +209,7 @@ static bool setup_fill(struct setup *s, const struct px_env *env)
     for (px_addr i = 1; i <= MAILBOXES_MAX && strcmp(px_mailbox_name(env, i), "?") != 0; i++) {
         Link__MailboxOf *m = &s->mailboxes[i - 1];
         link__mailbox_of__init(m);
-        m->name = bytes_of(px_mailbox_name(env, i));
+        m->name = text_bytes(px_mailbox_name(env, i));
         s->mailbox_list[i - 1] = m;
         s->setup.n_mailboxes++;
     }
@@ -237,8 +228,8 @@ static void setup_done(struct setup *s)
 /* The part of one domain. False: no memory. */
 static bool setup_for(struct setup *s, const struct placement *placement, const struct placed *d)
 {
-    s->setup.domain = bytes_of(d->name);
-    s->setup.sandbox = bytes_of(d->sandbox);
+    s->setup.domain = text_bytes(d->name);
+    s->setup.sandbox = text_bytes(d->sandbox);
     for (size_t i = 0; i < s->setup.n_mailboxes; i++) {
         Link__MailboxOf *m = &s->mailboxes[i];
         const ProtobufCMessage *config = placement->configs[i + 1];

@@ -13,14 +13,9 @@
 
 /* ---- header rules ---- */
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
 static bool names_equal(const char *a, const char *b)
 {
-    while (*a != '\0' && lower(*a) == lower(*b)) {
+    while (*a != '\0' && fields_lower(*a) == fields_lower(*b)) {
         a++;
         b++;
     }
@@ -65,7 +60,7 @@ static enum px_err headers_drop(struct rules *rules, const char *name)
         return PX_ENOMEM;
     }
     for (size_t i = 0; i <= len; i++) {
-        copy[i] = lower(name[i]);
+        copy[i] = fields_lower(name[i]);
     }
     rules->dropped[rules->n_dropped++] = copy;
     return PX_EOK;

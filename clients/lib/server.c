@@ -19,16 +19,6 @@ enum {
 
 /* ---- configuration ---- */
 
-static ProtobufCBinaryData bytes_of(const char *text)
-{
-    /* The configuration is only read. */
-    union {
-        const char *text;
-        uint8_t *bytes;
-    } u = {.text = text};
-    return (ProtobufCBinaryData){strlen(text), u.bytes};
-}
-
 static void limits_fill(H1__Config *h1, const struct px_server_config *config)
 {
     h1->requests_max = config->requests_max;
@@ -56,13 +46,13 @@ static enum px_err server_fill(struct px_server *server, H1__Config *h1,
         if (server->name == NULL) {
             return PX_ENOMEM;
         }
-        h1->server = bytes_of(server->name);
+        h1->server = text_bytes(server->name);
     }
     for (uint32_t i = 0; i < config->n_upgrades; i++) {
         H1__Upgrade *upgrade = &server->upgrades[i];
         h1__upgrade__init(upgrade);
-        upgrade->token = bytes_of(config->upgrades[i].token);
-        upgrade->mailbox = bytes_of(config->upgrades[i].mailbox);
+        upgrade->token = text_bytes(config->upgrades[i].token);
+        upgrade->mailbox = text_bytes(config->upgrades[i].mailbox);
         server->upgrade_list[i] = upgrade;
     }
     h1->n_upgrades = config->n_upgrades;

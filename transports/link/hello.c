@@ -146,12 +146,7 @@ enum px_err px_hello_write_message(int fd, uint16_t method, const ProtobufCMessa
     px_bytes_put_u8(&head, 1);
     px_bytes_put_u64be(&head, LANE_HOPS_LEN + PX_FRAME_HEADER_LEN + body_len);
     px_bytes_put_u32be(&head, 1);
-    struct px_frame_header header = {.wire = {.mailbox = LINK_MAILBOX,
-                                              .sender = LINK_MAILBOX,
-                                              .method = method,
-                                              .kind = PX_KIND_ONEWAY,
-                                              .has_body = true},
-                                     .body_len = (uint32_t)body_len};
+    struct px_frame_header header = lane_control_header(method, body_len);
     px_frame_header_write(&header, bytes + LANE_MESSAGE_HEAD);
     (void)protobuf_c_message_pack(body, bytes + LANE_MESSAGE_HEAD + PX_FRAME_HEADER_LEN);
     enum px_err err = write_all(fd, bytes, len);

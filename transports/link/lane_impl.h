@@ -10,6 +10,7 @@
 #include "frame.h"
 #include "lane.h"
 
+#include "link_contract.h"
 #include "posix_loop.h"
 
 enum {
@@ -82,6 +83,17 @@ struct px_lane {
     struct lane_out out;
     struct lane_in in;
 };
+
+/* The header of a oneway of link.Link. */
+static inline struct px_frame_header lane_control_header(uint16_t method, size_t body_len)
+{
+    return (struct px_frame_header){.wire = {.mailbox = LINK_MAILBOX,
+                                             .sender = LINK_MAILBOX,
+                                             .method = method,
+                                             .kind = PX_KIND_ONEWAY,
+                                             .has_body = true},
+                                    .body_len = (uint32_t)body_len};
+}
 
 extern const struct px_link_ops lane_link_ops;
 extern const uint8_t lane_greeting[LANE_GREETING_LEN];

@@ -210,12 +210,7 @@ static void lane_deliver(void *ctx, const struct px_msg *msg, uint32_t deadline_
 /* Place for the body of a oneway of link.Link, behind its header. NULL: the lane has ended. */
 static uint8_t *control_begin(struct px_lane *lane, uint16_t method, size_t body_len)
 {
-    struct px_frame_header header = {.wire = {.mailbox = LINK_MAILBOX,
-                                              .sender = LINK_MAILBOX,
-                                              .method = method,
-                                              .kind = PX_KIND_ONEWAY,
-                                              .has_body = true},
-                                     .body_len = (uint32_t)body_len};
+    struct px_frame_header header = lane_control_header(method, body_len);
     uint8_t *at =
         lane->ended || !batch_open(lane) ? NULL : out_room(lane, PX_FRAME_HEADER_LEN + body_len);
     if (at == NULL) {

@@ -10,17 +10,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "entry_tags.h"
 #include "file_impl.h"
 
 enum {
     RECORDS_LEN = 16384, /* bytes of records read at once */
     ENTRY_EXTRA = 48,    /* what an entry takes on the wire beside its name, at most */
     SKIPPED_MAX = 16 * FILE_ENTRIES_MAX, /* names passed over before we give up */
-    TAG_ENTRY = 1 << 3 | 2,
-    TAG_NAME = 1 << 3 | 2,
-    TAG_DIRECTORY = 2 << 3 | 0,
-    TAG_LENGTH = 3 << 3 | 0,
-    TAG_MODIFIED = 4 << 3 | 1,
     NS_PER_S = 1000000000,
 };
 
@@ -35,19 +31,19 @@ static void put_entry(struct px_bytes_out *out, const char *name, const struct s
     uint8_t memory[ENTRY_EXTRA + NAME_MAX + 1];
     struct px_bytes_out one = px_bytes_out_of(memory, sizeof memory);
     int64_t modified_ns = (int64_t)st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec;
-    px_bytes_put_varint(&one, TAG_NAME);
+    px_bytes_put_varint(&one, FILE_TAG_NAME);
     px_bytes_put_varint(&one, strlen(name));
     px_bytes_put_str(&one, name);
     if (S_ISDIR(st->st_mode)) {
-        px_bytes_put_varint(&one, TAG_DIRECTORY);
+        px_bytes_put_varint(&one, FILE_TAG_DIRECTORY);
         px_bytes_put_varint(&one, 1);
     } else {
-        px_bytes_put_varint(&one, TAG_LENGTH);
+        px_bytes_put_varint(&one, FILE_TAG_LENGTH);
         px_bytes_put_varint(&one, (uint64_t)st->st_size);
     }
-    px_bytes_put_varint(&one, TAG_MODIFIED);
+    px_bytes_put_varint(&one, FILE_TAG_MODIFIED);
     px_bytes_put_u64le(&one, (uint64_t)modified_ns);
-    px_bytes_put_varint(out, TAG_ENTRY);
+    px_bytes_put_varint(out, FILE_TAG_ENTRY);
     px_bytes_put_varint(out, px_bytes_out_len(&one));
     px_bytes_put_span(out, px_bytes_out_span(&one));
 }

@@ -5,29 +5,9 @@
 #include <px/bytes.h>
 
 #include "wire_json.h"
+#include "wire_type.h"
 
 enum { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
-
-/* As google.protobuf.FieldDescriptorProto.Type numbers them. */
-enum {
-    T_DOUBLE = 1,
-    T_FLOAT,
-    T_INT64,
-    T_UINT64,
-    T_INT32,
-    T_FIXED64,
-    T_FIXED32,
-    T_BOOL,
-    T_STRING,
-    T_MESSAGE = 11,
-    T_BYTES,
-    T_UINT32,
-    T_ENUM,
-    T_SFIXED32,
-    T_SFIXED64,
-    T_SINT32,
-    T_SINT64
-};
 
 static bool message_print(const Inspect__Description *types, uint32_t type, struct px_bytes in,
                           unsigned depth, FILE *out);

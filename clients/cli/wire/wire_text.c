@@ -9,26 +9,7 @@
 #include <yaml.h>
 
 #include "wire_json.h"
-
-enum {
-    T_DOUBLE = 1,
-    T_FLOAT = 2,
-    T_INT64 = 3,
-    T_UINT64,
-    T_INT32,
-    T_FIXED64,
-    T_FIXED32,
-    T_BOOL,
-    T_STRING,
-    T_MESSAGE = 11,
-    T_BYTES,
-    T_UINT32,
-    T_ENUM,
-    T_SFIXED32,
-    T_SFIXED64,
-    T_SINT32,
-    T_SINT64
-};
+#include "wire_type.h"
 
 struct packer {
     const Inspect__Description *types;
