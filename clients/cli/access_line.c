@@ -4,6 +4,7 @@
  * UTF-8 becomes U+FFFD.
  */
 #include "logs.h"
+#include "wire_json.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -127,30 +128,13 @@ static void combined(struct line *l, const struct px_log_record *r, const struct
 
 /* ---- JSON ---- */
 
-/* Bytes of the UTF-8 sequence at `s`, of `len`; 0: it is none (RFC 3629, shortest form). */
-static size_t utf8_len(const unsigned char *s, size_t len)
-{
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    if (n == 0 || n > len || s[0] > 0xf4) {
-        return 0;
-    }
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    bool is_long = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    bool is_outside = (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf4 && s[1] > 0x8f);
-    return n > 1 && (is_long || is_outside) ? 0 : n;
-}
-
 static void put_json(struct line *l, const char *name, struct px_text text)
 {
     const unsigned char *s = (const unsigned char *)text.ptr;
     size_t shown = text.len > LOGS_FIELD_MAX ? LOGS_FIELD_MAX : text.len;
     put_format(l, ",\"%s\":\"", name);
     for (size_t i = 0; i < shown;) {
-        size_t n = utf8_len(s + i, text.len - i);
+        size_t n = json_utf8_len(s + i, text.len - i);
         if (n == 0) {
             put_text(l, "\\ufffd");
         } else if (n == 1 && (s[i] < 0x20 || s[i] == 0x7f)) {

@@ -9,6 +9,7 @@
 #include "http_contract.h"
 
 #include "fields.h"
+#include "text.h"
 
 enum { IP_TEXT_MAX = 72 };
 
@@ -57,12 +58,6 @@ bool aside_log(struct request *r)
     return true;
 }
 
-static struct px_text text_of(const ProtobufCBinaryData *data)
-{
-    return data->len == 0 ? (struct px_text){"", 0}
-                          : (struct px_text){(const char *)data->data, data->len};
-}
-
 void aside_log_from(struct app *app, const ProtobufCBinaryData *remote, uint32_t listener,
                     struct px_log_record *record)
 {
@@ -80,9 +75,9 @@ static void log_tell(struct app *app, const struct px_msg *msg, struct px_log_re
 {
     const Http__Request *head = msg->body;
     record->version = head->version;
-    record->method = text_of(&head->method);
-    record->target = text_of(&head->path);
-    record->host = text_of(&head->authority);
+    record->method = text_of(head->method.data, head->method.len);
+    record->target = text_of(head->path.data, head->path.len);
+    record->host = text_of(head->authority.data, head->authority.len);
     record->referer = record->agent = (struct px_text){"", 0};
     fields_find(head->fields.data, head->fields.len, "referer", &record->referer);
     fields_find(head->fields.data, head->fields.len, "user-agent", &record->agent);

@@ -5,21 +5,13 @@
 #include <string.h>
 
 #include "header_list.h"
+#include "text.h"
 
 static bool is_token_char(char c)
 {
-    char l = fields_lower(c);
+    char l = text_lower(c);
     return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') ||
            (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
-static bool equals_any_case(const char *text, size_t len, const char *name)
-{
-    size_t i = 0;
-    while (i < len && name[i] != '\0' && fields_lower(text[i]) == fields_lower(name[i])) {
-        i++;
-    }
-    return i == len && name[i] == '\0';
 }
 
 /* Fields that belong to the connection or to the engine that writes the head. */
@@ -29,7 +21,7 @@ static bool is_reserved(const char *name, size_t len)
                                         "keep-alive", "proxy-connection",  "te",
                                         "trailer",    "transfer-encoding", "upgrade"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (equals_any_case(name, len, names[i])) {
+        if (text_is_any_case((struct px_text){name, len}, names[i])) {
             return true;
         }
     }
@@ -98,7 +90,7 @@ static void field_write(struct px_bytes_out *out, const char *name, const char *
     size_t value_part = value_len == 0 ? 0 : 1 + px_varint_len(value_len) + value_len;
     uint8_t *at = out->ptr - value_part - name_len;
     for (size_t i = 0; i < name_len && at >= start; i++) {
-        at[i] = (uint8_t)fields_lower((char)at[i]);
+        at[i] = (uint8_t)text_lower((char)at[i]);
     }
 }
 
@@ -119,7 +111,7 @@ bool fields_find(const uint8_t *list, size_t len, const char *name, struct px_te
     struct px_bytes in = px_bytes_of(list, len);
     struct px_header header;
     while (px_header_list_next(&in, &header)) {
-        if (equals_any_case((const char *)header.name.ptr, header.name.len, name)) {
+        if (text_is_any_case(text_of(header.name.ptr, header.name.len), name)) {
             *ret_value = (struct px_text){
                 header.value.len == 0 ? "" : (const char *)header.value.ptr, header.value.len};
             return true;

@@ -7,12 +7,6 @@
 
 enum { FIELDS_N_MAX = 64, FIELDS_LEN_MAX = 32768 }; /* fields; bytes serialized */
 
-/* An ASCII letter in lower case; any other byte as it is. */
-static inline char fields_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
 /* Checks the fields and says how many bytes they take. `content_type` may be NULL; it comes first.
  * PX_EINVAL: a name is no token or belongs to the connection, a value has control characters, or
  * there are too many. */

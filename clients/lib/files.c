@@ -15,6 +15,7 @@
 #include "files_range.h"
 #include "header_list.h"
 #include "http.pb-c.h"
+#include "text.h"
 
 /* ---- life ---- */
 
@@ -270,11 +271,6 @@ static bool is_directory_path(struct px_text path)
     return path.len == 0 || path.ptr[path.len - 1] == '/';
 }
 
-static struct px_text text_of(struct px_span span)
-{
-    return (struct px_text){span.len == 0 ? "" : (const char *)span.ptr, span.len};
-}
-
 /* What the client prefers to the file itself. */
 static uint32_t codings_of(const struct request *r, enum coding ret[N_CODINGS])
 {
@@ -285,7 +281,7 @@ static uint32_t codings_of(const struct request *r, enum coding ret[N_CODINGS])
     bool said = false;
     while (px_header_list_next(&in, &header)) {
         if (px_span_equal_str(header.name, "accept-encoding")) {
-            codings_add(&codings, text_of(header.value));
+            codings_add(&codings, text_of(header.value.ptr, header.value.len));
             said = true;
         }
     }

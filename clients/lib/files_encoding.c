@@ -1,6 +1,7 @@
 /* files_encoding.c - Accept-Encoding, as RFC 9110 12.5.3 reads it.
  */
 #include "files_encoding.h"
+#include "text.h"
 
 #include <string.h>
 
@@ -17,17 +18,6 @@ const char *coding_name(enum coding coding)
 const char *coding_suffix(enum coding coding)
 {
     return suffixes[coding];
-}
-
-static bool equals_any_case(struct px_text text, const char *name)
-{
-    size_t i = 0;
-    while (i < text.len && name[i] != '\0' &&
-           (text.ptr[i] >= 'A' && text.ptr[i] <= 'Z' ? text.ptr[i] | 0x20 : text.ptr[i]) ==
-               name[i]) {
-        i++;
-    }
-    return i == text.len && name[i] == '\0';
 }
 
 static struct px_text trimmed(struct px_text text)
@@ -74,16 +64,16 @@ static int weight_of(struct px_text text)
 static void note(struct codings *codings, struct px_text name, uint16_t weight)
 {
     for (uint32_t i = 0; i < N_CODINGS; i++) {
-        if (equals_any_case(name, names[i]) ||
-            (i == CODING_GZIP && equals_any_case(name, "x-gzip"))) { /* RFC 9110 8.4.1.3 */
+        if (text_is_any_case(name, names[i]) ||
+            (i == CODING_GZIP && text_is_any_case(name, "x-gzip"))) { /* RFC 9110 8.4.1.3 */
             codings->said[i] = true;
             codings->weight[i] = weight;
         }
     }
-    if (equals_any_case(name, "identity")) {
+    if (text_is_any_case(name, "identity")) {
         codings->said_identity = true;
         codings->identity = weight;
-    } else if (equals_any_case(name, "*")) {
+    } else if (text_is_any_case(name, "*")) {
         codings->said_any = true;
         codings->any = weight;
     }

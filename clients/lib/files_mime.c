@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fields.h"
+#include "text.h"
 
 struct entry {
     const char *ending; /* lower case */
@@ -92,7 +93,7 @@ static bool entry_add(struct table *table, const char *ending, const char *type)
         return false;
     }
     for (size_t i = 0; i < ending_len; i++) {
-        mem[i] = fields_lower(ending[i]);
+        mem[i] = text_lower(ending[i]);
     }
     memcpy(mem + ending_len, type, type_len);
     table->entries[table->n++] = (struct entry){mem, mem + ending_len};
@@ -213,7 +214,7 @@ const char *mime_type(const struct mime *mime, struct px_text name)
         return NULL;
     }
     for (; at < name.len; at++) {
-        ending[n++] = fields_lower(name.ptr[at]);
+        ending[n++] = text_lower(name.ptr[at]);
     }
     ending[n] = '\0';
     const struct entry *entry = find(mime->overrides.entries, mime->overrides.n, ending);

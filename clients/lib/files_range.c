@@ -2,20 +2,16 @@
  * for a very large answer.
  */
 #include "files_range.h"
+#include "text.h"
 
 #include <string.h>
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 /* Digits from the front; what does not fit is as large as can be. False: there are none. */
 static bool take_number(struct px_text *in, uint64_t *ret)
 {
     uint64_t value = 0;
     size_t n = 0;
-    for (; n < in->len && is_digit(in->ptr[n]); n++) {
+    for (; n < in->len && text_is_digit(in->ptr[n]); n++) {
         uint64_t digit = (uint64_t)(in->ptr[n] - '0');
         value = value > (UINT64_MAX - digit) / 10 ? UINT64_MAX : value * 10 + digit;
     }

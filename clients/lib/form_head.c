@@ -2,6 +2,7 @@
  * RFC 8187 for filename*). Values are decoded where they stand: they only get shorter.
  */
 #include "form_parse.h"
+#include "text.h"
 
 static const char *const encodings_plain[] = {"7bit", "8bit", "binary"};
 
@@ -34,18 +35,6 @@ static bool is_token(uint8_t c)
 static bool is_space(int c)
 {
     return c == ' ' || c == '\t';
-}
-
-static bool text_is(struct px_text text, const char *lower)
-{
-    size_t i = 0;
-    for (; i < text.len && lower[i] != '\0'; i++) {
-        char c = text.ptr[i];
-        if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != lower[i]) {
-            return false;
-        }
-    }
-    return i == text.len && lower[i] == '\0';
 }
 
 /* How many bytes follow the first of a character; -1: it is no first one. */
@@ -215,8 +204,8 @@ static enum form_step extended_decode(uint8_t *mem, size_t len, struct px_text *
         return FORM_BAD;
     }
     px_bytes_skip(&at.in, (size_t)(quote + 1 - at.mem));
-    bool latin1 = text_is(charset, "iso-8859-1");
-    if (!latin1 && !text_is(charset, "utf-8")) {
+    bool latin1 = text_is_any_case(charset, "iso-8859-1");
+    if (!latin1 && !text_is_any_case(charset, "utf-8")) {
         return FORM_MORE;
     }
     struct px_bytes_out out = place_out(&at);
@@ -257,19 +246,19 @@ static uint8_t *text_mem(uint8_t *lines, const uint8_t *start, struct px_text te
 static enum form_step disposition_param(struct head *h, struct place *at, const struct param *param)
 {
     struct px_form_part *part = h->part;
-    if (text_is(param->name, "name")) {
+    if (text_is_any_case(param->name, "name")) {
         part->name = param->value;
         bool twice = h->has_name;
         h->has_name = true;
         return twice ? FORM_BAD : FORM_DONE;
     }
-    if (text_is(param->name, "filename")) {
+    if (text_is_any_case(param->name, "filename")) {
         part->filename = h->has_extended && part->filename.len > 0 ? part->filename : param->value;
         bool twice = h->has_filename;
         h->has_filename = true;
         return twice ? FORM_BAD : FORM_DONE;
     }
-    if (text_is(param->name, "filename*")) {
+    if (text_is_any_case(param->name, "filename*")) {
         uint8_t *mem = text_mem(at->mem, at->start, param->value);
         bool twice = h->has_extended;
         h->has_extended = true;
@@ -284,7 +273,7 @@ static enum form_step disposition_read(struct head *h, uint8_t *mem, size_t len)
     struct place at = place_of(mem, len);
     struct param param;
     enum form_step step = FORM_DONE;
-    if (h->has_disposition || !text_is(word_read(&at.in), "form-data")) {
+    if (h->has_disposition || !text_is_any_case(word_read(&at.in), "form-data")) {
         return FORM_BAD;
     }
     h->has_disposition = true;
@@ -301,7 +290,7 @@ static enum form_step disposition_read(struct head *h, uint8_t *mem, size_t len)
 static bool encoding_ok(struct px_text value)
 {
     for (size_t i = 0; i < sizeof encodings_plain / sizeof encodings_plain[0]; i++) {
-        if (text_is(value, encodings_plain[i])) {
+        if (text_is_any_case(value, encodings_plain[i])) {
             return true;
         }
     }
@@ -311,16 +300,16 @@ static bool encoding_ok(struct px_text value)
 static enum form_step line_read(struct head *h, struct px_text name, uint8_t *mem, size_t len)
 {
     struct px_text value = {(const char *)mem, len};
-    if (text_is(name, "content-disposition")) {
+    if (text_is_any_case(name, "content-disposition")) {
         return disposition_read(h, mem, len);
     }
-    if (text_is(name, "content-type")) {
+    if (text_is_any_case(name, "content-type")) {
         bool ok = !h->has_type && form_text_ok(value);
         h->has_type = true;
         h->part->type = value;
         return ok ? FORM_DONE : FORM_BAD;
     }
-    if (text_is(name, "content-transfer-encoding")) {
+    if (text_is_any_case(name, "content-transfer-encoding")) {
         bool ok = !h->has_encoding && encoding_ok(value);
         h->has_encoding = true;
         return ok ? FORM_DONE : FORM_BAD;
@@ -404,21 +393,21 @@ enum form_step form_type(struct px_text type, enum form_kind *ret_kind, char *re
     memcpy(mem, type.ptr, len);
     struct place at = place_of(mem, len);
     struct px_text word = word_read(&at.in);
-    if (text_is(word, "application/x-www-form-urlencoded")) {
+    if (text_is_any_case(word, "application/x-www-form-urlencoded")) {
         *ret_kind = FORM_URLENCODED;
         return FORM_DONE;
     }
-    if (!text_is(word, "multipart/form-data")) {
+    if (!text_is_any_case(word, "multipart/form-data")) {
         return FORM_MORE;
     }
     *ret_kind = FORM_MULTIPART;
     while (step == FORM_DONE) {
         step = param_next(&at, &param);
-        if (step == FORM_DONE && text_is(param.name, "boundary")) {
+        if (step == FORM_DONE && text_is_any_case(param.name, "boundary")) {
             step = found || !boundary_ok(param.value) ? FORM_BAD : FORM_DONE;
             found = true;
         }
-        if (step == FORM_DONE && text_is(param.name, "boundary")) {
+        if (step == FORM_DONE && text_is_any_case(param.name, "boundary")) {
             *ret_boundary_len = param.value.len;
             memcpy(ret_boundary, param.value.ptr, param.value.len);
         }

@@ -8,13 +8,9 @@
 #include "fields.h"
 #include "header_list.h"
 #include "path.h"
+#include "text.h"
 
 static const struct px_text nothing = {"", 0};
-
-static struct px_text text_of(const ProtobufCBinaryData *data)
-{
-    return data->len == 0 ? nothing : (struct px_text){(const char *)data->data, data->len};
-}
 
 /* The head, or NULL: stale, or let go of. */
 static const Http__Request *head_of(const struct request *r)
@@ -31,13 +27,13 @@ static struct px_text path_of(const struct request *r, const Http__Request *head
 struct px_text px_request_method(struct px_request request)
 {
     const Http__Request *head = head_of(request_of(request));
-    return head == NULL ? nothing : text_of(&head->method);
+    return head == NULL ? nothing : text_of(head->method.data, head->method.len);
 }
 
 struct px_text px_request_authority(struct px_request request)
 {
     const Http__Request *head = head_of(request_of(request));
-    return head == NULL ? nothing : text_of(&head->authority);
+    return head == NULL ? nothing : text_of(head->authority.data, head->authority.len);
 }
 
 struct px_text px_request_path(struct px_request request)
@@ -52,7 +48,7 @@ struct px_text px_request_query(struct px_request request)
     const Http__Request *head = head_of(request_of(request));
     struct px_text path = nothing, query = nothing;
     if (head != NULL) {
-        path_split(text_of(&head->path), &path, &query);
+        path_split(text_of(head->path.data, head->path.len), &path, &query);
     }
     return query;
 }

@@ -13,11 +13,6 @@
 #include "inspect_impl.h"
 #include "placement.h"
 
-static void put_text(void *body, ProtobufCBinaryData *ret, const char *text)
-{
-    px_msg_put(body, ret, text, strlen(text));
-}
-
 /* The mailboxes are numbered from 1 without gaps. */
 static bool mailbox_is(const struct inspect *inspect, px_addr addr)
 {

@@ -43,11 +43,6 @@ static uint32_t type_number(ProtobufCType type)
     return numbers[type];
 }
 
-static void put_text(void *body, ProtobufCBinaryData *ret, const char *text)
-{
-    px_msg_put(body, ret, text, strlen(text));
-}
-
 Inspect__ContractIs **inspect_contracts(const struct inspect *inspect, void *body, px_addr addr,
                                         size_t *ret_n)
 {

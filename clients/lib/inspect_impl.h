@@ -45,4 +45,10 @@ Inspect__ContractIs **inspect_contracts(const struct inspect *inspect, void *bod
 void inspect_on_describe(void *state, const struct px_msg *msg);
 void inspect_on_edges(void *state, const struct px_msg *msg);
 
+/* A text in the arena of an answer. */
+static inline void put_text(void *body, ProtobufCBinaryData *ret, const char *text)
+{
+    px_msg_put(body, ret, text, strlen(text));
+}
+
 #endif

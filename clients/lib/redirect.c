@@ -2,6 +2,7 @@
  * where it could name a host.
  */
 #include "rules.h"
+#include "text.h"
 
 #include <string.h>
 
@@ -12,11 +13,6 @@ struct piece {
     enum part part;
     struct px_text text; /* of a literal, or the name of a parameter */
 };
-
-static bool text_is(struct px_text text, const char *word)
-{
-    return text.len == strlen(word) && memcmp(text.ptr, word, text.len) == 0;
-}
 
 static enum part part_of(struct px_text name)
 {

@@ -1,5 +1,6 @@
 /* refused.c - what an engine has answered by itself: a line in the log, if somebody keeps one. */
 #include "aside.h"
+#include "text.h"
 
 enum { METHOD_MAX = 32, LINE_MAX_LEN = 256, VERSION_LEN = sizeof " HTTP/1.1" - 1 };
 
@@ -20,17 +21,12 @@ static size_t method_len(struct px_text line)
     return len > METHOD_MAX || (len < line.len && line.ptr[len] != ' ') ? 0 : len;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* The version that `line` ends with: 11 for " HTTP/1.1"; 0: it does not end with one. */
 static uint32_t line_version(struct px_text line)
 {
     const char *end = line.ptr + line.len;
     if (line.len < VERSION_LEN || memcmp(end - VERSION_LEN, " HTTP/", 6) != 0 || end[-2] != '.' ||
-        !is_digit(end[-3]) || !is_digit(end[-1])) {
+        !text_is_digit(end[-3]) || !text_is_digit(end[-1])) {
         return 0;
     }
     return (uint32_t)(end[-3] - '0') * 10 + (uint32_t)(end[-1] - '0');

@@ -20,19 +20,9 @@
 #include "fields.h"
 #include "path.h"
 #include "rate.h"
+#include "text.h"
 
 enum { CORS_FIELDS_MAX = 4 };
-
-static struct px_text text_of(const ProtobufCBinaryData *data)
-{
-    return data->len == 0 ? (struct px_text){"", 0}
-                          : (struct px_text){(const char *)data->data, data->len};
-}
-
-static bool text_is(struct px_text text, const char *word)
-{
-    return text.len == strlen(word) && memcmp(text.ptr, word, text.len) == 0;
-}
 
 static bool head_field(const Http__Request *head, const char *name, struct px_text *ret_value)
 {
@@ -153,7 +143,8 @@ static void preflight_answer(struct request *r, const struct cors *cors)
 static bool is_preflight(const Http__Request *head, struct px_text *ret_method)
 {
     struct px_text origin;
-    return text_is(text_of(&head->method), "OPTIONS") && head_field(head, "origin", &origin) &&
+    return text_is(text_of(head->method.data, head->method.len), "OPTIONS") &&
+           head_field(head, "origin", &origin) &&
            head_field(head, "access-control-request-method", ret_method);
 }
 
@@ -330,9 +321,9 @@ static void answer_redirect(struct request *r, const struct rules *rules)
     struct redirect_in in = {.route = r->match.route, .match = &r->match};
     char location[LOCATION_LEN_MAX + 1];
     struct px_text path;
-    path_split(text_of(&head->path), &path, &in.query);
+    path_split(text_of(head->path.data, head->path.len), &path, &in.query);
     in.path = px_request_path(request_handle(r));
-    in.host = text_of(&head->authority);
+    in.host = text_of(head->authority.data, head->authority.len);
     if (!redirect_fill(rules->redirect, &in, location, sizeof location)) {
         (void)reply_error(r, 414, NULL, 0);
         return;

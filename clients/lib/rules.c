@@ -10,24 +10,18 @@
 #include "cors.h"
 #include "fields.h"
 #include "rate.h"
+#include "text.h"
 
 /* ---- header rules ---- */
-
-static bool names_equal(const char *a, const char *b)
-{
-    while (*a != '\0' && fields_lower(*a) == fields_lower(*b)) {
-        a++;
-        b++;
-    }
-    return *a == '\0' && *b == '\0';
-}
 
 /* Is what rule `at` gives taken out again by one behind it? */
 static bool header_is_undone(const struct px_rules *config, uint32_t at)
 {
     for (uint32_t i = at + 1; i < config->n_headers; i++) {
         const struct px_header_rule *later = &config->headers[i];
-        if (later->act != PX_HEADER_ADD && names_equal(later->name, config->headers[at].name)) {
+        if (later->act != PX_HEADER_ADD &&
+            text_is_any_case((struct px_text){later->name, strlen(later->name)},
+                             config->headers[at].name)) {
             return true;
         }
     }
@@ -60,7 +54,7 @@ static enum px_err headers_drop(struct rules *rules, const char *name)
         return PX_ENOMEM;
     }
     for (size_t i = 0; i <= len; i++) {
-        copy[i] = fields_lower(name[i]);
+        copy[i] = text_lower(name[i]);
     }
     rules->dropped[rules->n_dropped++] = copy;
     return PX_EOK;

@@ -25,6 +25,11 @@ bool wire_of_text(const Inspect__Description *types, uint32_t type, const char *
 bool wire_print_json(const Inspect__Description *types, uint32_t type, const uint8_t *bytes,
                      size_t len, FILE *out);
 
+/* Bytes of the UTF-8 sequence (RFC 3629) at `at`, of the `left` (1..) that are there; 0: it is
+ * none.
+ */
+size_t json_utf8_len(const uint8_t *at, size_t left);
+
 /* A string as JSON has it. */
 void json_print_text(const uint8_t *text, size_t len, FILE *out);
 

@@ -14,8 +14,7 @@ static bool message_print(const Inspect__Description *types, uint32_t type, stru
 
 /* ---- text ---- */
 
-/* Length of the UTF-8 sequence at `at`; 0: it is none. */
-static size_t utf8_len(const uint8_t *at, size_t left)
+size_t json_utf8_len(const uint8_t *at, size_t left)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t len = at[0] < 0x80 ? 1 : at[0] >= 0xf0 && at[0] < 0xf8 ? 4 : at[0] >= 0xe0 ? 3 : 2;
@@ -36,7 +35,7 @@ static size_t utf8_len(const uint8_t *at, size_t left)
 static bool is_text(const uint8_t *bytes, size_t len)
 {
     for (size_t at = 0; at < len;) {
-        size_t n = utf8_len(bytes + at, len - at);
+        size_t n = json_utf8_len(bytes + at, len - at);
         if (n == 0 || bytes[at] == 0) {
             return false;
         }
