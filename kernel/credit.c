@@ -46,7 +46,8 @@ void px_credit_settle(struct px_credit_in *in, uint64_t len)
 uint32_t px_credit_due(struct px_credit_in *in)
 {
     bool stuck = in->outstanding < PX_CHARGE_MIN && in->outstanding + in->owed >= PX_CHARGE_MIN;
-    if (in->owed == 0 || (in->owed < in->window / 2 && !stuck)) {
+    bool enough = in->owed >= in->window / 2 || in->owed >= PX_CREDIT_LOT;
+    if (in->owed == 0 || (!enough && !stuck)) {
         return 0;
     }
     uint32_t due = in->owed;

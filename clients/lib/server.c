@@ -12,8 +12,8 @@
 enum {
     LISTEN_TURNS_MAX = 1000,
     /* What an exchange may have in flight (services/h1), and its head: a full window of a file goes
-     * down in one piece, and keeps the socket's own buffer full. Memory stays bounded by the
-     * exchange's. */
+     * down in one piece, and keeps the socket's own buffer full. Of memory h1 has no more than
+     * H1_SENT_MAX under way. */
     SEND_WINDOW = 4194304 + 65536,
 };
 

@@ -191,6 +191,9 @@ static struct h1_conn *conn_new(struct h1 *h1, const struct arrival *a)
     c->send_credit = a->credit;
     c->place = place & 255u;
     h1->places[place].used++;
+    if (a->credit > h1->places[place].send_window) {
+        h1->places[place].send_window = a->credit;
+    }
     if (a->remote.len <= H1_ADDRESS_MAX && a->remote.len > 0) {
         c->remote_len = (unsigned)a->remote.len & 31u;
         memcpy(c->remote, a->remote.data, a->remote.len);

@@ -40,7 +40,8 @@ enum {
     H1_RESPONSE_WINDOW = 262144,  /* bytes of a response body in flight from the application */
     H1_FILE_WINDOW = 4194304,     /* the same, of a body of file ranges: they pin no memory */
     H1_FILE_MEMORY_MAX = 16384, /* bytes of other memory in such a body, then it is as any other */
-    H1_OUTPUT_MARK = 65536,     /* bytes waiting for the stream above which no request is begun */
+    H1_SENT_MAX = 524288, /* bytes of memory that the provider has not sent, whatever its window */
+    H1_OUTPUT_MARK = 65536,  /* bytes waiting for the stream above which no request is begun */
     H1_COPY_MAX = 2048,      /* payload up to here is copied behind its head, more is referenced */
     H1_INFORM_MAX = 8,       /* interim responses to one request */
     H1_PLACES_MAX = 255,     /* combinations of provider, listener and own address in use */

@@ -45,7 +45,8 @@ extern const struct px_state h1_conn_table[H1_CONN_STATES];
 
 /* What the connections of one listener have in common. */
 struct h1_place {
-    uint32_t used; /* connections */
+    uint32_t used;        /* connections */
+    uint32_t send_window; /* the most credit one of them came with */
     uint32_t listener;
     px_addr provider;
     bool file_ranges;

@@ -91,12 +91,29 @@ bool h1_output_payload(struct h1_conn *c, const struct px_msg *msg,
     return true;
 }
 
+/* How much may be sent now. Memory stays ours to pay for until the provider has sent it, so of that
+ * only H1_SENT_MAX is on its way, though the window may be made for files. */
+static uint64_t output_may(const struct h1_conn *c)
+{
+    struct px_slice *first = px_chain_first(&c->work->out);
+    const struct px_slice *next = first == NULL ? NULL : px_chain_next(first);
+    bool is_file = first != NULL && (first->flags & PX_SLICE_FILE) != 0;
+    is_file = is_file || (next != NULL && (next->flags & PX_SLICE_FILE) != 0); /* behind a line */
+    uint64_t credit = c->send_credit, window = h1_conn_place(c)->send_window;
+    uint64_t sent = credit < window ? window - credit : 0;
+    if (!is_file) {
+        uint64_t left = sent < H1_SENT_MAX ? H1_SENT_MAX - sent : 0;
+        credit = left < credit ? left : credit;
+    }
+    return px_credit_room(credit);
+}
+
 /* Sends one message with as much as credit and slices allow. Bytes sent; the connection may have
  * been reset. */
 static uint64_t output_send(struct h1_conn *c, bool quiet)
 {
     struct h1_work *w = c->work;
-    uint64_t room = px_credit_room(c->send_credit);
+    uint64_t room = output_may(c);
     if (room == 0 || h1_output_len(w) == 0) {
         return 0;
     }
@@ -139,7 +156,7 @@ void h1_output_flush(struct h1_conn *c)
             w->write_due_us = px_now_us(c->h1->env) + c->h1->write_us;
             h1_conn_arm(c);
         }
-        if (px_credit_room(c->send_credit) > 0) {
+        if (output_may(c) > 0) {
             h1_conn_want(c);
         }
         return;

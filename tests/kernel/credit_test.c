@@ -75,6 +75,25 @@ START_TEST(an_empty_message_is_owed_at_once)
 }
 END_TEST
 
+START_TEST(of_a_large_window_a_lot_is_sent_back_before_its_half)
+{
+    struct px_credit_in in = {0};
+    px_credit_open(&in, 4 * PX_CREDIT_LOT);
+    ck_assert(px_credit_received(&in, 2 * PX_CREDIT_LOT));
+    px_credit_settle(&in, 1);
+    ck_assert_uint_eq(px_credit_due(&in), 0);
+    ck_assert(px_credit_received(&in, PX_CREDIT_LOT - 1));
+    px_credit_settle(&in, 2 * PX_CREDIT_LOT - 1); /* the older batch is complete */
+    ck_assert_uint_eq(px_credit_due(&in), 2 * PX_CREDIT_LOT);
+    px_credit_settle(&in, PX_CREDIT_LOT - 1); /* one byte less than a lot */
+    ck_assert_uint_eq(in.owed, PX_CREDIT_LOT - 1);
+    ck_assert_uint_eq(px_credit_due(&in), 0);
+    ck_assert(px_credit_received(&in, 512));
+    px_credit_settle(&in, 512);
+    ck_assert_uint_eq(px_credit_due(&in), PX_CREDIT_LOT + 511);
+}
+END_TEST
+
 START_TEST(messages_are_settled_in_order_of_arrival)
 {
     struct px_credit_in in = {0};
@@ -205,6 +224,7 @@ int main(void)
     tcase_add_test(credit, what_is_owed_is_granted_at_half_a_window_and_not_before);
     tcase_add_test(credit, the_surplus_of_a_short_message_comes_back_with_its_last_byte);
     tcase_add_test(credit, an_empty_message_is_owed_at_once);
+    tcase_add_test(credit, of_a_large_window_a_lot_is_sent_back_before_its_half);
     tcase_add_test(credit, messages_are_settled_in_order_of_arrival);
     tcase_add_test(credit, going_beyond_the_credit_is_noticed);
     tcase_add_test(credit, a_small_window_never_runs_dry);

@@ -16,7 +16,7 @@ static inline struct wire *wire_new_from(const uint8_t *remote, size_t remote_le
     w->lower = px_pool_issue(&rig.wires, w, px_mailbox_peer(net_env(), rig.h1));
     Stream__AcceptedStream *m = px_msg_new(net_env(), &stream__accepted_stream__descriptor);
     m->lower = w->lower;
-    m->credit = RIG_SEND_CREDIT;
+    m->credit = rig.send_credit;
     m->file_ranges = !rig.no_file_ranges;
     m->listener = 7;
     m->adopted = adopted;

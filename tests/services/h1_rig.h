@@ -91,6 +91,7 @@ struct rig {
     struct px_pool wires, reqs;
     uint64_t now_us, seed, fail_in; /* fail_in: 1: the next allocation fails */
     uint32_t fail_every;
+    uint32_t send_credit; /* of a wire */
     struct adoption adoption;
     struct refused refused;
     void (*on_exchange)(struct req *r); /* NULL: the test acts */
@@ -244,11 +245,12 @@ static inline void net_data(void *state, const struct px_msg *msg)
     w->n_data++;
     w->out_total += len;
     w->out_unacked += px_charge(len);
-    RIG_REQUIRE(w->out_unacked <= RIG_SEND_CREDIT);
+    RIG_REQUIRE(w->out_unacked <= rig.send_credit);
     w->fin = w->fin || m->fin;
     w->at_rest = m->at_rest;
     w->consumed = m->consumed;
-    if (!w->mute && w->out_unacked >= RIG_SEND_CREDIT / 2) {
+    if (!w->mute && w->out_unacked >= (rig.send_credit < 2 * PX_CREDIT_LOT ? rig.send_credit / 2
+                                                                           : PX_CREDIT_LOT)) {
         wire_credit(w, (uint32_t)w->out_unacked);
         w->out_unacked = 0;
     }
@@ -564,6 +566,7 @@ static inline void rig_prepare(void)
     memset(&rig, 0, sizeof rig);
     rig.now_us = 1000000;
     rig.seed = 1;
+    rig.send_credit = RIG_SEND_CREDIT;
     rig.config = (H1__Config)H1__CONFIG__INIT;
     rig.world = (struct px_world){.alloc = rig_alloc,
                                   .release = rig_release,

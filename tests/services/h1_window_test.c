@@ -90,6 +90,56 @@ START_TEST(a_body_that_begins_in_memory_keeps_its_window)
 }
 END_TEST
 
+START_TEST(memory_that_is_not_sent_yet_is_bounded_though_the_provider_takes_more)
+{
+    rig.send_credit = 4 << 20;
+    rig_start();
+    struct wire *w = wire_new();
+    struct req *r = respond_open(w);
+    w->mute = true;
+    while (r->credit >= sizeof bytes) {
+        req_data(r, bytes, sizeof bytes, false);
+    }
+    ck_assert_uint_le(w->out_unacked, H1_SENT_MAX);
+    ck_assert_uint_gt(w->out_unacked, H1_SENT_MAX - PX_CHARGE_MIN);
+    uint64_t given = (uint64_t)r->credit_all - r->credit;
+    ck_assert_uint_le(given, H1_SENT_MAX + H1_RESPONSE_WINDOW);
+    for (unsigned i = 0; i < 100; i++) { /* and goes on as it is sent */
+        wire_drain(w);
+        while (r->credit >= sizeof bytes) {
+            req_data(r, bytes, sizeof bytes, false);
+        }
+    }
+    ck_assert_uint_gt((uint64_t)r->credit_all - r->credit, 20 * (uint64_t)H1_SENT_MAX);
+    wire_drain(w);
+    req_data(r, bytes, 1, true);
+    wire_drain(w);
+    req_expect_ended(r, PX_OK);
+    wire_end(w, PX_RESET);
+    rig_finish();
+}
+END_TEST
+
+START_TEST(file_ranges_use_the_whole_window_of_the_provider)
+{
+    rig.send_credit = 4 << 20;
+    rig_start();
+    struct wire *w = wire_new();
+    struct req *r = respond_open(w);
+    w->mute = true;
+    while (r->credit >= 65536) {
+        req_file(r, 65536, false);
+    }
+    ck_assert_uint_gt(w->out_unacked, (4 << 20) - 65536);
+    wire_drain(w);
+    req_file(r, 1, true);
+    wire_drain(w);
+    req_expect_ended(r, PX_OK);
+    wire_end(w, PX_RESET);
+    rig_finish();
+}
+END_TEST
+
 /* Begins with a file range, then `len` bytes of memory; returns what is granted when the client has
  * taken a whole large window after that. */
 static uint32_t credit_behind(uint32_t len)
@@ -205,6 +255,8 @@ int main(void)
     tcase_add_checked_fixture(bodies, setup, NULL);
     tcase_add_test(bodies, a_body_of_file_ranges_has_a_larger_window);
     tcase_add_test(bodies, a_body_that_begins_in_memory_keeps_its_window);
+    tcase_add_test(bodies, memory_that_is_not_sent_yet_is_bounded_though_the_provider_takes_more);
+    tcase_add_test(bodies, file_ranges_use_the_whole_window_of_the_provider);
     tcase_add_test(bodies, memory_behind_file_ranges_makes_the_window_small_again);
     tcase_add_test(bodies, a_response_held_for_its_turn_has_the_window_of_its_first_bytes);
     suite_add_tcase(suite, bodies);

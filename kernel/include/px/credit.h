@@ -1,7 +1,8 @@
 /* credit.h - helpers for both ends of a credited flow (docs/ARCHITECTURE.md, "Credit").
  *
  * The sender is charged max(bytes, 512) a Data message. The receiver owes exactly that charge once
- * the last byte of that message is settled, and sends what it owes when it reaches half its window.
+ * the last byte of that message is settled, and sends what it owes when it reaches half its window,
+ * or PX_CREDIT_LOT.
  */
 #ifndef PX_CREDIT_H
 #define PX_CREDIT_H
@@ -13,7 +14,10 @@
 extern "C" {
 #endif
 
-enum { PX_CHARGE_MIN = 512 };
+enum {
+    PX_CHARGE_MIN = 512,
+    PX_CREDIT_LOT = 262144, /* owed at most before it is sent, however large the window */
+};
 
 /* What a Data message of `len` payload bytes costs. */
 static inline uint64_t px_charge(uint64_t len)
@@ -43,8 +47,8 @@ struct px_credit_in {
 bool px_credit_received(struct px_credit_in *in, uint64_t len);
 /* Settles `len` bytes, in order of arrival. */
 void px_credit_settle(struct px_credit_in *in, uint64_t len);
-/* What to grant now: 0 until it reaches half the window, or the sender could not go on without;
- * then everything owed, which counts as granted. */
+/* What to grant now: 0 until it reaches half the window or PX_CREDIT_LOT, or the sender could not
+ * go on without; then everything owed, which counts as granted. */
 uint32_t px_credit_due(struct px_credit_in *in);
 /* The first grant: the whole window. */
 uint32_t px_credit_open(struct px_credit_in *in, uint32_t window);
