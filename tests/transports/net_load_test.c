@@ -4,10 +4,14 @@
 #include "net_rig.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -290,12 +294,88 @@ START_TEST(ten_thousand_ready_sockets_delay_no_timer_by_5_ms)
 }
 END_TEST
 
+/* ---- readers that do not read ---- */
+
+/* net's end of a connection whose far end is `far`. */
+static int near_end(int far)
+{
+    struct sockaddr_in own;
+    struct sockaddr_in peer;
+    socklen_t len = sizeof own;
+    ck_assert_int_eq(getsockname(far, (struct sockaddr *)&own, &len), 0);
+    for (int fd = 3; fd < 1024; fd++) {
+        len = sizeof peer;
+        if (fd != far && getpeername(fd, (struct sockaddr *)&peer, &len) == 0 &&
+            peer.sin_family == AF_INET && peer.sin_port == own.sin_port) {
+            return fd;
+        }
+    }
+    ck_abort_msg("no such connection");
+    return -1;
+}
+
+static int far_connect_narrow(uint16_t port)
+{
+    struct sockaddr_in in = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+    const int room = 2048;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
+    return fd;
+}
+
+static int empty_file(uint32_t len)
+{
+    int fd = memfd_create("range", MFD_CLOEXEC);
+    ck_assert_int_eq(ftruncate(fd, len), 0);
+    return fd;
+}
+
+static int unsent(int near)
+{
+    int bytes = 0;
+    ck_assert_int_eq(ioctl(near, SIOCOUTQNSD, &bytes), 0);
+    return bytes;
+}
+
+static int unsent_limit(int near)
+{
+    int limit = -1;
+    socklen_t len = sizeof limit;
+    ck_assert_int_eq(getsockopt(near, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limit, &len), 0);
+    return limit;
+}
+
+START_TEST(a_socket_takes_little_ahead_until_its_peer_has_shown_that_it_reads)
+{
+    enum { LEN = 8 << 20, AHEAD = 1 << 17 };
+    rig_use_real_clock();
+    ck_assert_int_eq(rig_listen_with("127.0.0.1:0", (struct listen_how){.send_window = 16 << 20}),
+                     PX_OK);
+    int far = far_connect_narrow(rig_port());
+    struct heard *h = rig_stream(&rig->owner, 0);
+    int near = near_end(far);
+    rig_turn();
+    owner_send_file(&rig->owner, h, "h", empty_file(LEN), 0, LEN);
+    UNTIL(unsent(near) >= AHEAD);
+    rig_turns(10);
+    ck_assert_int_le(unsent(near), 2 * AHEAD); /* a segment beyond, whatever its size */
+    ck_assert_int_eq(unsent_limit(near), AHEAD);
+    ck_assert_uint_eq(far_drain(far, LEN + 1), LEN + 1);
+    ck_assert_int_eq(unsent_limit(near), 0); /* the system's own */
+    owner_close(&rig->owner, h, 0, 0);
+    close(far);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
         a_limit_of_2_to_the_30_descriptors_costs_no_memory,
         at_a_limit_of_64_descriptors_everybody_is_served,
         ten_thousand_ready_sockets_delay_no_timer_by_5_ms,
+        a_socket_takes_little_ahead_until_its_peer_has_shown_that_it_reads,
     };
     return net_rig_run("net_load", tests, sizeof tests / sizeof *tests);
 }

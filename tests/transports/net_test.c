@@ -590,7 +590,7 @@ END_TEST
 
 START_TEST(file_ranges_of_all_streams_share_what_a_turn_sends)
 {
-    enum { N = 16, LEN = 200000, A_TURN = 524288 };
+    enum { N = 32, LEN = 200000, A_TURN = 4 << 20 };
     int far[N], arrived = 0;
     far[0] = rig_unix_stream("@px-net-test-share");
     for (uint32_t i = 1; i < N; i++) {

@@ -39,7 +39,7 @@ static void stream_ready(struct net *net, struct stream *s, uint32_t events)
         return;
     }
     if ((events & EPOLLOUT) != 0 || ((events & EPOLLHUP) != 0 && s->out.len > 0)) {
-        s->flags &= (uint16_t) ~(unsigned)OUT_FULL;
+        stream_drained(s);
         px_want_flush(net->env, &s->want);
     }
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0) {

@@ -33,8 +33,10 @@ enum {
     NET_ACCEPTS_A_TURN = 64,         /* of one listener */
     NET_ACCEPTS_AT_CLOSE = 65536,    /* what waits in its queue, when it is closed */
     NET_IOV_MAX = 64,                /* pieces in one send */
-    NET_RANGE_A_TURN = 1 << 19,      /* bytes of a file range in one sendfile */
-    NET_RANGES_A_TURN = 1 << 19,     /* of all streams: then others get their turn */
+    NET_RANGE_A_TURN = 1 << 21,      /* bytes of a file range in one sendfile */
+    NET_RANGES_A_TURN = 1 << 22,     /* of all streams: then others get their turn */
+    NET_UNSENT_MAX = 1 << 17,        /* bytes a socket takes ahead of what may be on its way ... */
+    NET_PROVEN_DRAINS = 8,           /* ... until its peer has taken half of that so often */
     NET_RANGE_SMALL = 16384,   /* ranges up to here are read and sent with what is before them */
     NET_READ_ROOM_MIN = 16384, /* a read buffer with less room is replaced */
     NET_SLICE_ALIGN = 64,      /* where slices of the read buffer begin */
@@ -147,6 +149,7 @@ struct stream {
     uint32_t state;
     px_addr owner; /* mailbox of whom it was issued to */
     uint16_t flags;
+    uint8_t drains; /* times a full socket had room again, up to NET_PROVEN_DRAINS */
 };
 
 struct net {
@@ -202,6 +205,9 @@ void listener_pause(struct net *net, struct listener *l, uint32_t reason);
 void listener_unpause(struct net *net, struct listener *l, uint32_t reason);
 /* Descriptors may be there again. */
 void net_resume(struct net *net);
+
+/* What every TCP socket gets, or the listener it comes from: TCP_NODELAY, and NET_UNSENT_MAX. */
+bool net_tune(int fd);
 
 /* ---- net_limit.c ---- */
 
@@ -266,5 +272,7 @@ bool stream_read_again(struct net *net, struct stream *s);
 
 void net_on_data(void *state, const struct px_msg *msg);
 void net_flush(void *state, struct px_want *want);
+/* Its socket has room again. */
+void stream_drained(struct stream *s);
 
 #endif

@@ -47,23 +47,28 @@ static enum px_status status_of_errno(int err)
     }
 }
 
-static bool set_flag(int fd, int level, int option, bool on)
+static bool set_number(int fd, int level, int option, int value)
 {
-    int value = on;
     return setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
-/* What is set on a listener holds for what it accepts: TCP_NODELAY costs nothing per connection. */
+bool net_tune(int fd)
+{
+    return set_number(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
+           set_number(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, NET_UNSENT_MAX);
+}
+
+/* What is set on a listener holds for what it accepts, and costs nothing per connection. */
 static bool set_options(int fd, const Net__ListenAt *at, const struct net_addr *addr)
 {
     if (net_addr_is_unix(addr)) {
         mode_t mode = at->unix_mode == 0 ? NET_UNIX_MODE : (mode_t)at->unix_mode;
         return net_addr_path(addr) == NULL || fchmod(fd, mode) == 0;
     }
-    return set_flag(fd, SOL_SOCKET, SO_REUSEADDR, true) &&
-           (!at->reuse_port || set_flag(fd, SOL_SOCKET, SO_REUSEPORT, true)) &&
-           set_flag(fd, IPPROTO_TCP, TCP_NODELAY, true) &&
-           (addr->sa.sa_family != AF_INET6 || set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, at->v6only));
+    return set_number(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
+           (!at->reuse_port || set_number(fd, SOL_SOCKET, SO_REUSEPORT, 1)) && net_tune(fd) &&
+           (addr->sa.sa_family != AF_INET6 ||
+            set_number(fd, IPPROTO_IPV6, IPV6_V6ONLY, at->v6only));
 }
 
 static bool bind_to(int fd, const struct net_addr *addr)
@@ -137,7 +142,7 @@ static int open_inherited(int inherited, struct listener *l)
         errno = errno == ENOTSOCK ? ENOTSOCK : EINVAL;
     } else if (getsockname(fd, &l->local.sa, &len) == 0 &&
                fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0 &&
-               (net_addr_is_unix(&l->local) || set_flag(fd, IPPROTO_TCP, TCP_NODELAY, true))) {
+               (net_addr_is_unix(&l->local) || net_tune(fd))) {
         l->local.len = len;
         l->inherited = true;
         return fd;

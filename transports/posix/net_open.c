@@ -4,7 +4,6 @@
 #include "net_impl.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <px/assert.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,13 +54,12 @@ static enum px_status check_request(const struct net *net, const Stream__OpenStr
 /* A socket on its way. `*ret_done`: it is connected already, as unix sockets are. */
 static int begin_connect(const struct net_addr *addr, bool *ret_done)
 {
-    int on = 1;
     int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -1;
     }
     if (!net_addr_is_unix(addr)) {
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        (void)net_tune(fd);
     }
     *ret_done = connect(fd, &addr->sa, addr->len) == 0;
     if (*ret_done || errno == EINPROGRESS) {

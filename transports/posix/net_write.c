@@ -7,6 +7,7 @@
 #include "net_impl.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <px/assert.h>
 #include <signal.h>
 #include <string.h>
@@ -126,15 +127,31 @@ static ssize_t sendfile_quietly(int fd, int file, off_t off, size_t len)
     return n;
 }
 
+/* Bytes from the front of `chain` that lie one behind the other in one file. Credit comes in
+ * smaller lots than a socket takes at once. */
+static size_t range_at_front(const struct px_chain *chain)
+{
+    const struct px_slice *first = px_chain_first(chain);
+    size_t len = first->len;
+    for (const struct px_slice *p = px_chain_next(first);
+         p != NULL && p->buf == first->buf && is_file(p) && p->off == first->off + len &&
+         len < NET_RANGE_A_TURN;
+         p = px_chain_next(p)) {
+        len += p->len;
+    }
+    return len < NET_RANGE_A_TURN ? len : NET_RANGE_A_TURN;
+}
+
 /* What was said of the file is looked at each time: the last bytes of one that was written over are
  * not sent, so that its receiver notices. */
-static struct attempt send_range(const struct net *net, int fd, const struct px_slice *slice)
+static struct attempt send_range(const struct net *net, int fd, const struct px_chain *chain)
 {
-    if (posix_promise_is_broken(net->os, px_buf_fd(slice->buf))) {
+    const struct px_slice *first = px_chain_first(chain);
+    if (posix_promise_is_broken(net->os, px_buf_fd(first->buf))) {
         return (struct attempt){.truncated = true};
     }
-    size_t len = slice->len < NET_RANGE_A_TURN ? slice->len : NET_RANGE_A_TURN;
-    ssize_t n = sendfile_quietly(fd, px_buf_fd(slice->buf), (off_t)slice->off, len);
+    size_t len = range_at_front(chain);
+    ssize_t n = sendfile_quietly(fd, px_buf_fd(first->buf), (off_t)first->off, len);
     return (struct attempt){.wanted = len, .sent = n, .truncated = n == 0};
 }
 
@@ -164,7 +181,7 @@ static struct attempt send_front(struct net *net, int fd, const struct px_chain 
 {
     const struct px_slice *first = px_chain_first(chain);
     if (is_long_range(first)) {
-        struct attempt a = send_range(net, fd, first);
+        struct attempt a = send_range(net, fd, chain);
         ranges_spend(net, &a);
         return a;
     }
@@ -183,6 +200,20 @@ static void set_full(struct net *net, struct stream *s, bool full)
     if (full != ((s->source.events & POSIX_OUT) != 0)) {
         stream_update(net, s);
     }
+}
+
+/* A peer with a tiny window makes a kernel cut what its socket holds into segments of that size,
+ * each with a kilobyte of its own: a thousand such readers would cost seconds of processor time and
+ * a gigabyte. So a socket takes little ahead, until its peer has shown that it reads; a large
+ * buffer is cheaper for one that does. */
+void stream_drained(struct stream *s)
+{
+    const int no_limit = 0;
+    if ((s->flags & OUT_FULL) != 0 && s->drains < NET_PROVEN_DRAINS &&
+        ++s->drains == NET_PROVEN_DRAINS) {
+        (void)setsockopt(s->source.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &no_limit, sizeof no_limit);
+    }
+    s->flags &= (uint16_t) ~(unsigned)OUT_FULL;
 }
 
 /* The peer has closed: it takes nothing more, but what it sent before is still to be read. */
