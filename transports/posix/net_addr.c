@@ -2,6 +2,7 @@
 #include "net_impl.h"
 
 #include <errno.h>
+#include <px/assert.h>
 #include <px/bytes.h>
 #include <stddef.h>
 #include <string.h>
@@ -104,6 +105,7 @@ void net_addr_put(void *body, ProtobufCBinaryData *ret, const union px_sockaddr4
 {
     uint8_t wire[PX_SOCKADDR46_WIRE_MAX];
     size_t len = px_sockaddr46_pack(addr, wire);
+    PX_ASSERT(len <= sizeof wire);
     if (len > 0) {
         px_msg_put(body, ret, wire, len);
     }
