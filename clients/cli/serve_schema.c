@@ -693,7 +693,9 @@ const struct conf_key serve_schema[] = {
      .kind = CONF_LIST,
      .max = SERVE_ERROR_PAGES_MAX,
      .item = &error_page_item,
-     .text = "Bodies of errors."},
+     .text = "Bodies of errors. What is no request (its head is malformed, too long or too late) "
+             "is answered "
+             "by a line of text."},
     {.name = "server",
      .kind = CONF_MAP,
      .keys = server_keys,

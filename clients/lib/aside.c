@@ -140,6 +140,14 @@ void aside_told(struct request *r, uint16_t method, void *body)
     }
 }
 
+void aside_answered(struct request *r, uint32_t status, uint32_t body_len)
+{
+    struct aside *aside = r->aside;
+    aside->status = status;
+    aside->body_len = body_len;
+    aside->first_byte_us = px_now_us(r->app->env) - aside->start_us;
+}
+
 void aside_end(struct request *r, enum px_status status)
 {
     struct aside *aside = r->aside;

@@ -370,6 +370,8 @@ bool aside_preflight(struct request *r, const struct px_routes *routes, struct p
 bool aside_body(struct request *r, uint64_t len, bool fin);
 /* A message is on its way to the engine. */
 void aside_told(struct request *r, uint16_t method, void *body);
+/* The engine has answered in our place. */
+void aside_answered(struct request *r, uint32_t status, uint32_t body_len);
 /* The end: logs it. */
 void aside_end(struct request *r, enum px_status status);
 /* A request that got no element was refused. */

@@ -124,6 +124,9 @@ void request_on_ended(void *state, const struct px_msg *msg)
     const Http__EndedExchange *ended = msg->body;
     struct request *r = px_pool_at(&app->requests, msg);
     if (r != NULL) {
+        if (r->aside != NULL && ended->answered != 0) {
+            aside_answered(r, ended->answered, ended->length);
+        }
         request_end(r, (enum px_status)ended->status);
     }
 }

@@ -50,6 +50,10 @@ static void ended_send(struct h1 *h1, const struct h1_exch *x, enum px_status st
 {
     Http__EndedExchange *m = px_msg_new_sized(h1->env, &http__ended_exchange__descriptor, 0);
     m->status = (uint32_t)status;
+    if (x->own_status != 0) {
+        m->answered = x->own_status;
+        m->length = h1_response_own_len(x);
+    }
     (void)px_send(h1->env, h1->app, RESPONDER_ENDED, m, x->responder); /* lost: it is told */
 }
 
@@ -152,6 +156,8 @@ void h1_exch_replace(struct h1_conn *c, struct h1_exch *x, uint16_t status, cons
     *link = y;
     w->last = w->last == x ? y : w->last;
     h1_exch_cut_behind(c, y);
+    x->own_status = status; /* for its Ended */
+    x->own_text = text;
     exch_detach(c->h1, x, reason);
     h1_input_end(c);
 }

@@ -143,6 +143,17 @@ static inline void say_ended(px_handle to, enum px_status status)
     sim_settle(rig.sim);
 }
 
+/* The engine has answered in the application's place. */
+static inline void say_ended_by_engine(px_handle to, uint32_t why, uint32_t status, uint32_t len)
+{
+    Http__EndedExchange *m = px_msg_new(h1(), &http__ended_exchange__descriptor);
+    m->status = why;
+    m->answered = status;
+    m->length = len;
+    px_send(h1(), rig.app, RESPONDER_ENDED, m, to);
+    sim_settle(rig.sim);
+}
+
 static inline void say_credit(px_handle to, uint32_t bytes)
 {
     Http__ExchangeCredit *m = px_msg_new(h1(), &http__exchange_credit__descriptor);

@@ -105,6 +105,16 @@ START_TEST(nothing_said_is_all_defaults)
 }
 END_TEST
 
+START_TEST(an_entry_may_stand_without_its_list)
+{
+    expect_fine("listen: a\nnames: x\n");
+    const struct conf_node *listen = conf_get(root(), "listen");
+    ck_assert_str_eq(conf_text(listen->first, "address"), "a");
+    ck_assert_ptr_null(listen->first->next);
+    ck_assert_str_eq(conf_get(root(), "names")->first->value, "x");
+}
+END_TEST
+
 START_TEST(every_kind_is_read)
 {
     expect_fine("listen:\n  - address: a\n    backlog: 64\n    mode: 0644\n  - b\n"
@@ -188,7 +198,11 @@ static const struct mistake {
      "k, m, g), found '99999999999g'\n"},
     {"limits: 3\n", "f:1:1: limits: expected a mapping of idle, size, found '3'\n"},
     {"limits: []\n", "f:1:1: limits: expected a mapping of idle, size, found a list\n"},
-    {"listen: a\n", "f:1:1: listen: expected a list of 1 to 3 entries, found 'a'\n"},
+    {"listen:\n", "f:1:1: listen: expected a list of 1 to 3 entries, found nothing\n"},
+    {"listen: {a: b}\n", "f:1:1: listen: expected a list of 1 to 3 entries, found a mapping\n"},
+    {"listen: 12345678901234567\n",
+     "f:1:1: listen[0].address: expected a text of 1 to 16 bytes without control characters, "
+     "found '12345678901234567'\n"},
     {"listen: []\n", "f:1:1: listen: expected a list of 1 to 3 entries, found 0\n"},
     {"listen: [a, b, c, d]\n",
      "f:1:1: listen: expected a list of 1 to 3 entries, found at least 4\n"},
@@ -429,6 +443,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, nothing_said_is_all_defaults);
     tcase_add_test(tcase, every_kind_is_read);
+    tcase_add_test(tcase, an_entry_may_stand_without_its_list);
     tcase_add_test(tcase, a_value_knows_its_line_and_path);
     tcase_add_test(tcase, the_same_means_the_same);
     suite_add_tcase(suite, tcase);

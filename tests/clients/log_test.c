@@ -146,6 +146,20 @@ START_TEST(a_client_that_leaves_before_an_answer_leaves_status_0)
 }
 END_TEST
 
+START_TEST(an_answer_of_the_engine_in_the_middle_of_a_body_is_told)
+{
+    ask(.path = "/later");
+    px_handle to = expect_handle(0);
+    sim_advance_us(rig.sim, 1500);
+    say_ended_by_engine(to, PX_TIMED_OUT, 408, 25);
+    ck_assert_uint_eq(heard.last.status, 408);
+    ck_assert_int_eq(heard.last.ended, PX_TIMED_OUT);
+    ck_assert_uint_eq(heard.last.body_len, 25);
+    ck_assert_uint_eq(heard.last.first_byte_us, 1500);
+    ck_assert_uint_eq(heard.last.end_us, 1500);
+}
+END_TEST
+
 START_TEST(requests_refused_for_want_of_room_are_told)
 {
     px_handle to[4];
@@ -274,6 +288,7 @@ int main(void)
     tcase_add_test(records, an_answer_at_once_is_told_when_it_has_ended);
     tcase_add_test(records, what_the_library_answers_is_told_too);
     tcase_add_test(records, a_client_that_leaves_before_an_answer_leaves_status_0);
+    tcase_add_test(records, an_answer_of_the_engine_in_the_middle_of_a_body_is_told);
     tcase_add_test(records, requests_refused_for_want_of_room_are_told);
     tcase_add_test(records, what_the_engine_refused_is_told_as_far_as_it_is_known);
     tcase_add_test(records, a_refused_line_is_read_as_far_as_it_makes_sense);

@@ -56,7 +56,8 @@ static void wrong(const struct spot *spot, const struct conf_key *key, const cha
 
 static void wrong_forms(const struct spot *spot, const struct conf_key *key)
 {
-    bool takes_scalars = conf_kind_is_scalar(key) || (key->flags & CONF_SHORT) != 0;
+    bool takes_scalars =
+        conf_kind_is_scalar(key) || (key->flags & CONF_SHORT) != 0 || conf_list_is_short(key);
     wrong(spot, key, "", "nothing");
     wrong(spot, key, "~", "nothing");
     if (key->kind != CONF_LIST) {

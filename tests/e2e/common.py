@@ -38,11 +38,16 @@ def need(*commands):
             skip(command + " is not installed")
 
 
+def written(file):
+    """What somebody has written to a file that he got from us: his place in it is not moved, as seek and read would."""
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode(errors="replace")
+
+
 class Server:
     """A program that prints where it listens, as http://ADDR:PORT/ or "listening on ADDR"."""
 
     def __init__(self, *argv, prepare=None, env=None, stdin=subprocess.DEVNULL, pass_fds=()):
-        self.err = tempfile.TemporaryFile(mode="a+")  # appended to, wherever we are reading
+        self.err = tempfile.TemporaryFile()
         self.lines = []
         if PLACEMENT and argv[1:2] == ("serve",):
             argv += ("--placement", os.path.join(SOURCE, PLACEMENT))
@@ -62,8 +67,7 @@ class Server:
             self.url = "http://" + self.addresses[0]
 
     def errors(self):
-        self.err.seek(0)
-        return self.err.read()
+        return written(self.err)
 
     def connect(self):
         conn = socket.create_connection((self.host, self.port), PATIENCE_S)

@@ -23,7 +23,7 @@ import tempfile
 import time
 import unittest
 
-from common import BUILD, PATIENCE_S, SANITIZED, SOURCE, need, program, skip
+from common import BUILD, PATIENCE_S, SANITIZED, SOURCE, need, program, skip, written
 
 GUIDE = os.path.join(SOURCE, "docs", "guide.md")
 PORT = "8080"  # in the guide; here it is a free one
@@ -108,7 +108,7 @@ class Reader:
     def start(self, block, expected):
         self.stop()
         print("$ " + block.text.rstrip(), flush=True)
-        self.output = tempfile.TemporaryFile(mode="a+")
+        self.output = tempfile.TemporaryFile()
         self.server = self.shell(block.text, stdout=self.output, start_new_session=True)
         begin = self.translate(expected.text).strip() if expected else ""
         end = time.monotonic() + PATIENCE_S
@@ -118,8 +118,7 @@ class Reader:
             time.sleep(0.02)
 
     def printed(self):
-        self.output.seek(0)
-        return self.output.read()
+        return written(self.output)
 
     def began(self, begin):
         """What is expected of a server is printed, and it can be reached."""

@@ -284,6 +284,7 @@ START_TEST(bodies_beyond_body_max_are_answered_413)
     req_take(r, 512);
     req_respond(r, .status = 200);
     req_expect_ended(r, PX_OK);
+    ck_assert_uint_eq(r->own_answer, 0);
     w->out_len = 0;
     wire_send(w, POST "Content-Length: 11\r\n\r\n0123456789a");
     ck_assert_uint_eq(rig.n_order, 0);
@@ -295,6 +296,7 @@ START_TEST(bodies_beyond_body_max_are_answered_413)
     ck_assert_uint_eq(r->body_total, 10);
     wire_send(w, "1\r\na\r\n");
     req_expect_ended(r, PX_TOO_LARGE);
+    ck_assert_uint_eq(r->own_answer, 413);
     expect_status(w, 413);
     ck_assert_uint_eq(rig_counter(H1_COUNT_refused_413), 2);
     rig_finish();
@@ -410,6 +412,7 @@ START_TEST(a_body_must_keep_its_least_rate_after_a_grace)
     wire_expect_open(w);
     rig_advance_us(1);
     req_expect_ended(r, PX_TIMED_OUT);
+    ck_assert_uint_eq(r->own_answer, 408);
     expect_status(w, 408);
     ck_assert_uint_eq(rig_counter(H1_COUNT_refused_408_body), 1);
     rig_finish();

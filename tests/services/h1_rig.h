@@ -62,7 +62,8 @@ struct req {
     size_t body_len;
     uint64_t length, body_total;
     uint32_t credit, credit_all, version, listener, n_data;
-    uint32_t ended; /* status + 1; 0: not yet */
+    uint32_t ended;      /* status + 1; 0: not yet */
+    uint32_t own_answer; /* the status h1 has answered with by itself */
     bool has_length, fin, expects, file_ranges, has_trailers, known, keep_body, answered, taken,
         lost;
 };
@@ -493,6 +494,7 @@ static inline void app_ended(void *state, const struct px_msg *msg)
         return;
     }
     r->ended = m->status + 1;
+    r->own_answer = m->answered;
     if (rig.on_exchange != NULL && !rig.keep_ended) {
         req_free(r);
     }

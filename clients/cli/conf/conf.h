@@ -142,6 +142,8 @@ void conf_place(const struct conf_node *node, char ret_place[CONF_PATH_MAX]);
 
 /* What a key takes: "a duration from 1ms to 1h (such as 10s)". */
 void conf_expected(const struct conf_key *key, char ret_text[CONF_TEXT_MAX]);
+/* May its only entry stand alone, without a list around it? */
+bool conf_list_is_short(const struct conf_key *key);
 /* Is it neither a mapping nor a list? */
 bool conf_kind_is_scalar(const struct conf_key *key);
 /* Is `text` of its kind and in its range? */

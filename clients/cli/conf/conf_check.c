@@ -230,8 +230,8 @@ static void check_map(struct conf *conf, const struct conf_key *key, struct conf
     }
 }
 
-/* `listen: 127.0.0.1:80` is `listen: {address: 127.0.0.1:80}`. */
-static bool make_long(struct conf *conf, const struct conf_key *key, struct conf_node *node)
+/* A scalar becomes the only child of what it stands for, called `name` (NULL: entry of a list). */
+static bool wrap(struct conf *conf, struct conf_node *node, enum conf_form form, const char *name)
 {
     struct conf_node *inner = conf_node_new(conf, CONF_SCALAR, node->source);
     if (inner == NULL) {
@@ -242,10 +242,29 @@ static bool make_long(struct conf *conf, const struct conf_key *key, struct conf
     inner->plain = node->plain;
     inner->value = node->value;
     inner->len = node->len;
-    inner->name = key->keys[0].name;
-    node->form = CONF_MAPPING;
+    inner->name = name;
+    node->form = form;
     conf_append(node, inner);
     return true;
+}
+
+bool conf_list_is_short(const struct conf_key *key)
+{
+    return key->kind == CONF_LIST &&
+           (conf_kind_is_scalar(key->item) || (key->item->flags & CONF_SHORT) != 0);
+}
+
+/* `server: x` is `server: {first_key: x}`, and `listen: x` is `listen: [x]`, where they may be said
+ * so. False: no memory. */
+static bool make_long(struct conf *conf, const struct conf_key *key, struct conf_node *node)
+{
+    if (node->form != CONF_SCALAR || is_null(node)) {
+        return true;
+    }
+    if (key->kind == CONF_MAP && (key->flags & CONF_SHORT) != 0) {
+        return wrap(conf, node, CONF_MAPPING, key->keys[0].name);
+    }
+    return !conf_list_is_short(key) || wrap(conf, node, CONF_SEQUENCE, NULL);
 }
 
 static void check_entries(struct conf *conf, const struct conf_key *key, struct conf_node *node)
@@ -272,8 +291,7 @@ void conf_check(struct conf *conf, const struct conf_key *key, struct conf_node 
         check_scalar(conf, key, node);
         return;
     }
-    bool is_short = key->kind == CONF_MAP && (key->flags & CONF_SHORT) != 0;
-    if (is_short && node->form == CONF_SCALAR && !is_null(node) && !make_long(conf, key, node)) {
+    if (!make_long(conf, key, node)) {
         return;
     }
     enum conf_form form = key->kind == CONF_LIST ? CONF_SEQUENCE : CONF_MAPPING;

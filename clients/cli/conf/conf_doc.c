@@ -42,7 +42,7 @@ static void print_type(const struct conf_key *key, FILE *out)
     conf_expected(key, expected);
     fprintf(out, "%s", expected);
     if (key->kind == CONF_LIST || key->kind == CONF_DICT) {
-        fprintf(out, ": ");
+        fprintf(out, "%s: ", conf_list_is_short(key) ? ", or one alone" : "");
         print_type(key->item, out);
     }
 }

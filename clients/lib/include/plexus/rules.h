@@ -228,13 +228,14 @@ struct px_log_record {
     uint32_t listener;     /**< which it came in through: 0 for the first */
     uint32_t version;      /**< of HTTP: 10, 11 or 20; refused by the engine: what the line says, as
                                 93 for 9.3, or 0 */
-    uint32_t status;       /**< of the response; 0: none was sent */
-    enum px_status ended;  /**< PX_OK: both messages went through; else why not */
-    struct px_text method; /**< as sent: a token */
-    struct px_text target; /**< as sent: path and query, or "*"; refused by the engine: what of the
-                                line is neither method nor version */
-    struct px_text host;   /**< host and optional port */
-    struct px_text user;   /**< who has shown to be who (struct px_auth) */
+    uint32_t status; /**< of the response, which may be the engine's (400, 408, 413, 431); 0: none
+                          was sent */
+    enum px_status ended;   /**< PX_OK: both messages went through; else why not */
+    struct px_text method;  /**< as sent: a token */
+    struct px_text target;  /**< as sent: path and query, or "*"; refused by the engine: what of the
+                                 line is neither method nor version */
+    struct px_text host;    /**< host and optional port */
+    struct px_text user;    /**< who has shown to be who (struct px_auth) */
     struct px_text referer; /**< the Referer field, as sent */
     struct px_text agent;   /**< the User-Agent field, as sent */
     int64_t start_wall_us;  /**< when the head was complete, or refused: µs since 1970-01-01 UTC */
