@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lane.h"
+
 struct rig *rig;
 
 /* ---- actors ---- */
@@ -266,6 +268,11 @@ void rig_begin(void)
     ck_assert_int_eq(px_kernel_add(k, &px_net_service, NULL, NULL, &rig->net), PX_EOK);
     ck_assert_int_eq(px_kernel_add(k, &actor_service, "owner", NULL, &rig->owner.addr), PX_EOK);
     ck_assert_int_eq(px_kernel_add(k, &actor_service, "heir", NULL, &rig->heir.addr), PX_EOK);
+    ck_assert_int_eq(px_kernel_add(k, &px_link_service, NULL, NULL, &rig->link), PX_EOK);
+    ck_assert_int_eq(px_kernel_add_remote(k, "stranger", &rig->stranger), PX_EOK);
+    allow(rig->stranger, PX_C_NET, rig->net);
+    allow(rig->stranger, PX_C_STREAM_LOWER, rig->net);
+    allow(rig->net, PX_C_STREAM_UPPER, rig->stranger);
     allow(rig->owner.addr, PX_C_NET, rig->net);
     allow(rig->owner.addr, PX_C_STREAM_LOWER, rig->net);
     allow(rig->heir.addr, PX_C_STREAM_LOWER, rig->net);

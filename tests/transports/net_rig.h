@@ -56,6 +56,7 @@ struct rig {
     struct px_kernel *kernel;
     px_addr net;
     struct actor owner, heir;
+    px_addr link, stranger; /* a mailbox behind a link that a test may make */
     uint64_t now_us;
     uint64_t real_since_us; /* 0: the clock stands still */
     uint32_t fail_alloc;    /* the nth allocation from now finds no memory; 0: none */
