@@ -1,6 +1,7 @@
 /* domain.c - px-domain: a kernel with the services that the far end of the link says. */
 #include "lib.h"
 
+#include <errno.h>
 #include <px/posix.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,9 +192,18 @@ static enum px_err greet(struct domain *d)
     return err;
 }
 
+/* The supervisor reads our standard error and logs what it finds there, at this level. */
+static void log_line(void *ctx, enum px_log_level level, const char *line)
+{
+    (void)ctx;
+    if (level <= PX_LOG_INFO) {
+        fprintf(stderr, "<%d>%s\n", (int)level, line);
+    }
+}
+
 static enum px_err assemble(struct domain *d)
 {
-    const struct px_posix_config os_config = {.log_levels = PX_LOG_WARN + 1};
+    const struct px_posix_config os_config = {.log = log_line};
     name_take(&d->setup->domain, d->name);
     d->configs = calloc(d->setup->n_mailboxes + 1, sizeof(*d->configs));
     if (d->configs == NULL) {
@@ -205,10 +215,7 @@ static enum px_err assemble(struct domain *d)
     PX_TRY(mailboxes_add(d));
     grants_add(d);
     enum px_err err = px_kernel_start(d->kernel);
-    if (err != PX_EOK) {
-        return fail(d, err, "start", px_err_text(err));
-    }
-    return lane_open(d);
+    return err == PX_EOK ? err : fail(d, err, "start", px_err_text(err));
 }
 
 /* What a stranger sends is looked at behind this only. */
@@ -223,11 +230,20 @@ static enum px_err confine(struct domain *d)
     return err == PX_EOK ? err : fail(d, err, "sandbox", px_err_text(err));
 }
 
-static void say_ready(struct domain *d)
+static enum px_err say_ready(struct domain *d)
 {
     Link__ReadyWith ready = LINK__READY_WITH__INIT;
     ready.sandbox = (ProtobufCBinaryData){strlen(d->sandbox.text), (uint8_t *)d->sandbox.text};
-    px_lane_control(d->lane, LINK_READY, &ready.base);
+    return px_hello_write_message(d->fd, LINK_READY, &ready.base);
+}
+
+/* A spare waits here until it is needed: no turn has run, nobody has been told anything. Begin, or
+ * the end, is then heard by the lane. */
+static void await_begin(const struct domain *d)
+{
+    char first;
+    while (recv(d->fd, &first, 1, MSG_PEEK) < 0 && errno == EINTR) {
+    }
 }
 
 static void serve(struct domain *d)
@@ -286,8 +302,12 @@ static int domain_run(int fd, const struct px_addition *additions, uint32_t n_ad
     err = err == PX_EOK ? confine(&d) : err;
     err = err == PX_EOK ? assemble(&d) : err;
     err = err == PX_EOK ? sandbox_seal(d.profile, &d.sandbox) : err;
+    err = err == PX_EOK ? say_ready(&d) : err;
     if (err == PX_EOK) {
-        say_ready(&d);
+        await_begin(&d);
+        err = lane_open(&d);
+    }
+    if (err == PX_EOK) {
         serve(&d);
     } else {
         refuse(&d, err);

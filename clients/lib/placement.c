@@ -17,6 +17,7 @@ struct placed {
     char sandbox[SANDBOX_MAX + 1];
     char services[PX_DOMAIN_SERVICES_MAX][PX_DOMAIN_NAME_MAX + 1];
     uint32_t n_services;
+    bool no_spare;
 };
 
 struct placement {
@@ -68,6 +69,7 @@ static enum px_err domain_take(struct placement *placement, const struct px_doma
         from->n_services == 0 || from->n_services > PX_DOMAIN_SERVICES_MAX) {
         return PX_EINVAL;
     }
+    d->no_spare = from->no_spare;
     for (uint32_t i = 0; i < from->n_services; i++) {
         if (!text_take(from->services[i], d->services[i], PX_DOMAIN_NAME_MAX)) {
             return PX_EINVAL;
@@ -265,7 +267,8 @@ static enum px_err domain_start(struct px_system *system, struct setup *s, const
                                           .mailboxes = mailboxes,
                                           .n_mailboxes = d->n_services,
                                           .setup = &s->setup,
-                                          .hello = &placement->hello};
+                                          .hello = &placement->hello,
+                                          .no_spare = d->no_spare};
     if (!setup_for(s, placement, d)) {
         return PX_ENOMEM;
     }

@@ -21,6 +21,7 @@ enum {
     LINK_PONG = PX_METHOD(PX_C_LINK, 5),
     LINK_STOP = PX_METHOD(PX_C_LINK, 6),
     LINK_STOPPED = PX_METHOD(PX_C_LINK, 7),
+    LINK_BEGIN = PX_METHOD(PX_C_LINK, 8),
 };
 
 extern const struct px_contract px_contract_link;

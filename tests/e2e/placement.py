@@ -39,6 +39,12 @@ def state(pid):
         return ""
 
 
+def started(pid):
+    """When a process was started, clock ticks since the system was."""
+    with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+        return int(f.read().rpartition(")")[2].split()[19])
+
+
 def ask(conn):
     """The status of one answer."""
     conn.sendall(REQUEST)
@@ -57,10 +63,10 @@ class Rig(unittest.TestCase):
         self.addCleanup(self.server.kill)
 
     def domain(self):
-        """The one process of the placement."""
-        found = [pid for pid in children(self.server.process.pid) if state(pid) != "Z"]
-        self.assertEqual(len(found), 1)
-        return found[0]
+        """The one process of the placement that serves; the other one is its spare, and younger."""
+        found = [pid for pid in children(self.server.process.pid) if state(pid) not in ("", "Z")]
+        self.assertIn(len(found), (1, 2))
+        return min(found, key=started)
 
     def fds(self):
         return len(os.listdir("/proc/%d/fd" % self.server.process.pid))
@@ -110,6 +116,7 @@ class Placed(Rig):
 
     def test_a_killed_domain_is_replaced_and_nothing_leaks(self):
         self.assertLess(self.served(), PATIENCE_S)
+        until(lambda: len(children(self.server.process.pid)) == 2, "the spare")
         fds = self.fds()
         for _ in range(KILLS):
             self.kill_domain()
@@ -223,7 +230,7 @@ class Serve(unittest.TestCase):
         server = Server(plexus, "serve", "--listen", "127.0.0.1:0", "--placement", PLACEMENTS["h1-lane-c"],
                         "--set", "access_log=" + log, env=env)
         self.addCleanup(server.kill)
-        self.assertEqual(len(children(server.process.pid)), 1)
+        self.assertGreaterEqual(len(children(server.process.pid)), 1)
         self.assertTrue(server.say(b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 "))
         self.assertTrue(server.say(b"BAD\r\n\r\n").startswith(b"HTTP/1.1 400 "))
         self.assertEqual(server.stop(), 0)

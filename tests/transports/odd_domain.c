@@ -89,6 +89,9 @@ int main(void)
         wait_for_the_end();
     }
     say_ready();
+    if (strcmp(how, "talks") == 0) {
+        (void)!write(STDERR_FILENO, "warned\n<2>h1 peer n=3\x7f\n", 24);
+    }
     if (strcmp(how, "ready twice") == 0) {
         say_ready();
     }

@@ -29,6 +29,9 @@ static struct rig {
     struct px_hello hello;
     uint32_t n_fds;
     uint32_t gone, back;
+    uint32_t n_said, n_crashes, n_traced;
+    enum px_log_level said_level;
+    char said[512];
 } rig;
 
 static const struct px_contract *const contracts[] = {&px_contract_toy};
@@ -91,16 +94,21 @@ static uint32_t fds_open(void)
     return n;
 }
 
-static void quiet(void *ctx, enum px_log_level level, const char *line)
+static void keep_line(void *ctx, enum px_log_level level, const char *line)
 {
     (void)ctx;
-    (void)level;
-    (void)line;
+    if (strncmp(line, "spawn domain_says", 17) == 0) {
+        rig.n_said++;
+        rig.said_level = level;
+        snprintf(rig.said, sizeof rig.said, "%s", line);
+    }
+    rig.n_crashes += strncmp(line, "spawn domain_crashed", 20) == 0 ? 1 : 0;
+    rig.n_traced += strncmp(line, "kernel trace", 12) == 0 ? 1 : 0;
 }
 
 static void begin(void)
 {
-    const struct px_posix_config config = {.log = quiet};
+    const struct px_posix_config config = {.log = keep_line};
     px_addr addr = 0;
     memset(&rig, 0, sizeof rig);
     rig.now_us = 1000000;
@@ -136,7 +144,7 @@ static void end(void)
     ck_assert_uint_eq(fds_open(), rig.n_fds);
 }
 
-static enum px_err add(const char *how, const char *program)
+static enum px_err add_with(const char *how, const char *program, bool no_spare)
 {
     static const px_addr bob = BOB;
     Link__SetupOf setup = LINK__SETUP_OF__INIT;
@@ -145,14 +153,25 @@ static enum px_err add(const char *how, const char *program)
                                            .mailboxes = &bob,
                                            .n_mailboxes = 1,
                                            .setup = &setup,
-                                           .hello = &rig.hello};
+                                           .hello = &rig.hello,
+                                           .no_spare = no_spare};
     ck_assert_int_eq(setenv("ODD_DOMAIN", how, 1), 0);
     return px_spawn_add(spawn_env(), &domain);
+}
+
+static enum px_err add(const char *how, const char *program)
+{
+    return add_with(how, program, true);
 }
 
 static void start(const char *how)
 {
     ck_assert_int_eq(add(how, ODD_DOMAIN_PROGRAM), PX_EOK);
+}
+
+static void start_with_spare(const char *how)
+{
+    ck_assert_int_eq(add_with(how, ODD_DOMAIN_PROGRAM, false), PX_EOK);
 }
 
 static struct px_spawn_figures look(void)
@@ -198,11 +217,14 @@ static void wait_for(enum px_spawn_state state, uint32_t starts)
 static void wait_for_deaths(uint32_t starts)
 {
     siginfo_t info;
+    int pid = 0;
     for (int i = 0; i < TURNS_MAX && look().state != PX_SPAWN_WAITING; i++) {
-        if (counter_of(rig.link, "sends") == look().starts) { /* greeted */
-            ck_assert_int_eq(waitid(P_PID, (id_t)look().pid, &info, WEXITED | WNOWAIT), 0);
-        }
+        uint64_t sends = counter_of(rig.link, "sends");
         px_kernel_turn(rig.kernel, 0);
+        if (look().pid != pid && counter_of(rig.link, "sends") > sends) { /* greeted */
+            pid = look().pid;
+            ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+        }
     }
     ck_assert_int_eq(look().state, PX_SPAWN_WAITING);
     ck_assert_uint_eq(look().starts, starts);
@@ -456,6 +478,152 @@ START_TEST(a_program_that_ignores_its_children_is_served_too)
 }
 END_TEST
 
+/* ---- spares ---- */
+
+static void wait_for_spare(void)
+{
+    advance_ms(SPAWN_SPARE_MS);
+    for (int i = 0; i < TURNS_MAX && !look().spare_is_ready; i++) {
+        px_kernel_turn(rig.kernel, PX_MS(10));
+    }
+    ck_assert(look().spare_is_ready);
+}
+
+START_TEST(a_spare_is_kept_ready_and_takes_over_without_a_start)
+{
+    start_with_spare("good");
+    wait_for(PX_SPAWN_SERVING, 1);
+    ck_assert_int_eq(look().spare_pid, 0);
+    wait_for_spare();
+    int spare = look().spare_pid;
+    ck_assert_int_gt(spare, 0);
+    ck_assert_int_ne(spare, look().pid);
+    ck_assert_uint_eq(rig.back, 1);
+    advance_ms(SPAWN_STABLE_MS);
+    ck_assert_int_eq(kill(look().pid, SIGKILL), 0);
+    wait_for(PX_SPAWN_SERVING, 2);
+    px_kernel_turn(rig.kernel, 0);
+    ck_assert_int_eq(look().pid, spare);
+    ck_assert_uint_eq(counter("processes"), 2);
+    ck_assert_uint_eq(counter("spares"), 1);
+    ck_assert_uint_eq(rig.back, 2);
+    wait_for_spare();
+    ck_assert_int_ne(look().spare_pid, spare);
+}
+END_TEST
+
+START_TEST(a_spare_that_is_not_ready_yet_takes_over_when_it_is)
+{
+    start_with_spare("good");
+    wait_for(PX_SPAWN_SERVING, 1);
+    advance_ms(SPAWN_STABLE_MS);
+    int spare = look().spare_pid;
+    ck_assert_int_gt(spare, 0);
+    ck_assert_int_eq(kill(look().pid, SIGKILL), 0);
+    wait_for(PX_SPAWN_SERVING, 2);
+    ck_assert_int_eq(look().pid, spare);
+}
+END_TEST
+
+START_TEST(a_spare_that_dies_is_replaced_later_each_time)
+{
+    start_with_spare("good");
+    wait_for(PX_SPAWN_SERVING, 1);
+    advance_ms(SPAWN_SPARE_MS);
+    for (uint32_t i = 0; i < 3; i++) {
+        ck_assert_int_gt(look().spare_pid, 0);
+        ck_assert_int_eq(kill(look().spare_pid, SIGKILL), 0);
+        for (int k = 0; k < TURNS_MAX && counter("spare_deaths") == i; k++) {
+            px_kernel_turn(rig.kernel, PX_MS(10));
+        }
+        advance_ms(((uint32_t)SPAWN_BACKOFF_MS << i) - 1);
+        ck_assert_int_eq(look().spare_pid, 0);
+        advance_ms(1);
+    }
+    ck_assert_int_gt(look().spare_pid, 0);
+    ck_assert_uint_eq(look().starts, 1);
+    ck_assert_int_eq(look().state, PX_SPAWN_SERVING);
+}
+END_TEST
+
+START_TEST(a_domain_and_its_spare_may_die_at_once)
+{
+    start_with_spare("good");
+    wait_for(PX_SPAWN_SERVING, 1);
+    wait_for_spare();
+    advance_ms(SPAWN_STABLE_MS);
+    ck_assert_int_eq(kill(look().spare_pid, SIGKILL), 0);
+    ck_assert_int_eq(kill(look().pid, SIGKILL), 0);
+    for (int i = 0; i < TURNS_MAX && look().starts < 2; i++) {
+        px_kernel_turn(rig.kernel, PX_MS(10));
+    }
+    wait_for(PX_SPAWN_SERVING, look().starts);
+    ck_assert_uint_le(look().starts, 3);
+    ck_assert_uint_eq(counter("backoffs"), 0);
+}
+END_TEST
+
+START_TEST(stopping_ends_the_spare_too)
+{
+    start_with_spare("good");
+    wait_for(PX_SPAWN_SERVING, 1);
+    wait_for_spare();
+    px_kernel_stop(rig.kernel);
+    ck_assert_int_eq(look().spare_pid, 0);
+    wait_for(PX_SPAWN_STOPPED, 1);
+    ck_assert(px_kernel_drained(rig.kernel));
+}
+END_TEST
+
+START_TEST(three_quick_deaths_make_it_wait_with_spares_too)
+{
+    start_with_spare("quick");
+    for (int i = 0; i < TURNS_MAX && look().state != PX_SPAWN_WAITING; i++) {
+        px_kernel_turn(rig.kernel, PX_MS(10));
+    }
+    ck_assert_int_eq(look().state, PX_SPAWN_WAITING);
+    ck_assert_uint_eq(look().starts, SPAWN_QUICK_DEATHS);
+    ck_assert_uint_eq(counter("backoffs"), 1);
+}
+END_TEST
+
+/* ---- what it says ---- */
+
+static void wait_for_words(uint32_t n)
+{
+    for (int i = 0; i < TURNS_MAX && rig.n_said < n; i++) {
+        px_kernel_turn(rig.kernel, PX_MS(10));
+    }
+    ck_assert_uint_eq(rig.n_said, n);
+}
+
+START_TEST(what_it_writes_to_its_standard_error_is_logged_here)
+{
+    start("talks");
+    wait_for_words(2);
+    ck_assert_ptr_nonnull(strstr(rig.said, "domain=odd"));
+    ck_assert_ptr_nonnull(strstr(rig.said, "line=h1 peer n=3?"));
+    ck_assert_int_eq(rig.said_level, PX_LOG_INFO);
+}
+END_TEST
+
+START_TEST(the_ring_is_logged_when_it_crashes_and_not_when_it_is_killed)
+{
+    start("good");
+    wait_for(PX_SPAWN_SERVING, 1);
+    advance_ms(SPAWN_STABLE_MS);
+    alice_says();
+    ck_assert_int_eq(kill(look().pid, SIGKILL), 0);
+    wait_for(PX_SPAWN_SERVING, 2);
+    ck_assert_uint_eq(rig.n_crashes, 0);
+    advance_ms(SPAWN_STABLE_MS);
+    ck_assert_int_eq(kill(look().pid, SIGSEGV), 0);
+    wait_for(PX_SPAWN_SERVING, 3);
+    ck_assert_uint_eq(rig.n_crashes, 1);
+    ck_assert_uint_gt(rig.n_traced, 0);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -479,6 +647,14 @@ int main(void)
         one_that_has_not_started_is_stopped_at_once,
         there_are_32_domains_and_no_more,
         a_program_that_ignores_its_children_is_served_too,
+        a_spare_is_kept_ready_and_takes_over_without_a_start,
+        a_spare_that_is_not_ready_yet_takes_over_when_it_is,
+        a_spare_that_dies_is_replaced_later_each_time,
+        a_domain_and_its_spare_may_die_at_once,
+        stopping_ends_the_spare_too,
+        three_quick_deaths_make_it_wait_with_spares_too,
+        what_it_writes_to_its_standard_error_is_logged_here,
+        the_ring_is_logged_when_it_crashes_and_not_when_it_is_killed,
     };
     Suite *suite = suite_create("spawn");
     TCase *tcase = tcase_create("all");

@@ -5,7 +5,8 @@
  * often WAITING --time--> STARTING STARTING, WAITING --stop--> STOPPED
  *
  * A process that has ended or was ended is let go of at once: its end is taken in when the pidfd
- * says so, while its successor is starting already.
+ * says so, while its successor serves already: beside the process that serves there is a spare,
+ * which has come as far as Ready and waits for Begin.
  */
 #include "supervisor.h"
 
@@ -21,8 +22,9 @@
 #include "link_contract.h"
 #include "posix_loop.h"
 #include "process.h"
+#include "words.h"
 
-enum { NAME_LEN_MAX = 31, SANDBOX_TEXT_MAX = 256, REAP_MS = 1 };
+enum { NAME_LEN_MAX = 31, SANDBOX_TEXT_MAX = 256, REAP_MS = 1, TRACE_AT_CRASH = 64 };
 
 static const struct px_state domain_table[PX_SPAWN_N_STATES] = {
     [PX_SPAWN_STARTING] = {"starting", PX_TO(PX_SPAWN_SERVING) | PX_TO(PX_SPAWN_STARTING) |
@@ -34,13 +36,32 @@ static const struct px_state domain_table[PX_SPAWN_N_STATES] = {
     [PX_SPAWN_STOPPED] = {"stopped", 0},
 };
 
-enum counter { N_STARTS, N_DEATHS, N_HUNG, N_BACKOFFS, N_COUNTERS };
+enum counter {
+    N_STARTS,
+    N_DEATHS,
+    N_HUNG,
+    N_BACKOFFS,
+    N_PROCESSES,
+    N_SPARES,
+    N_SPARE_DEATHS,
+    N_COUNTERS
+};
 
-/* A process; with `domain` NULL only its end is awaited. */
+enum { KIND_END, KIND_WORDS }; /* of sources */
+
+/* A process, and the link to it; with `domain` NULL only its end is awaited. */
 struct process {
     struct process *next;
     struct domain *domain;
-    struct posix_source source; /* the pidfd */
+    struct spawn *spawn;
+    struct posix_source end;   /* the pidfd */
+    struct posix_source mouth; /* the pipe behind its standard error */
+    struct words words;
+    struct px_lane *lane;
+    struct px_sul patience; /* until it is ready */
+    int pid;
+    bool said_hello, is_ready, is_over, has_crashed;
+    char name[NAME_LEN_MAX + 1], refused[PX_HELLO_WHY_MAX], sandbox[SANDBOX_TEXT_MAX];
 };
 
 struct domain {
@@ -53,14 +74,13 @@ struct domain {
     uint8_t *setup;
     size_t setup_len;
     const struct px_hello *hello;
-    struct process *process;
-    struct px_lane *lane;
-    int pid;
-    bool said_hello;
-    uint32_t starts, quick_deaths, silent_beats;
+    struct process *process, *spare;
+    bool has_spare;
+    uint32_t starts, quick_deaths, spare_deaths, silent_beats;
     uint64_t ready_at_us, heard, sent;
-    struct px_sul timer; /* STARTING: patience; SERVING: heartbeat; WAITING: the pause */
-    char why[PX_SPAWN_WHY_MAX], refused[PX_HELLO_WHY_MAX], sandbox[SANDBOX_TEXT_MAX];
+    struct px_sul timer;       /* SERVING: heartbeat; WAITING: the pause */
+    struct px_sul spare_timer; /* until the next spare is started */
+    char why[PX_SPAWN_WHY_MAX];
 };
 
 struct spawn {
@@ -74,7 +94,8 @@ struct spawn {
 };
 
 static void domain_start(struct domain *d);
-static void domain_ended(struct domain *d, const char *why);
+static void process_ended(struct process *p, const char *why);
+static void on_spare_wanted(struct px_sul *sul);
 
 static struct spawn *spawn_of(struct px_env *env)
 {
@@ -95,40 +116,62 @@ static void process_free(struct spawn *s, struct process *p)
         at = &(*at)->next;
     }
     *at = p->next;
-    posix_close(s->os, &p->source);
+    posix_close(s->os, &p->end);
+    posix_close(s->os, &p->mouth);
     free(p);
 }
 
-/* Readable once, when the process has ended. */
-static void process_ready(void *state, struct posix_source *source, uint32_t events)
+/* Lets go of what a domain ran on; its end is taken in when it comes. */
+static void process_drop(struct process *p)
 {
-    struct spawn *s = state;
-    struct process *p = px_container_of(source, struct process, source);
-    struct domain *d = p->domain;
-    char text[64];
-    (void)events;
-    if (!process_reap(source->fd, 0, text, sizeof text)) {
-        return;
-    }
-    process_free(s, p);
-    if (d != NULL) {
-        d->process = NULL;
-        domain_ended(d, text);
+    struct spawn *s = p->domain->spawn;
+    px_sul_cancel(s->env, &p->patience);
+    px_lane_free(p->lane);
+    p->lane = NULL;
+    p->domain = NULL;
+    if (p->is_over) {
+        process_free(s, p);
+    } else {
+        process_kill(p->end.fd);
     }
 }
 
-/* Lets go of what a domain ran on. */
-static void domain_drop(struct domain *d)
+static void word_line(void *ctx, enum px_log_level level, const char *line)
 {
-    px_sul_cancel(d->spawn->env, &d->timer);
-    px_lane_free(d->lane);
-    d->lane = NULL;
-    if (d->process != NULL) {
-        process_kill(d->process->source.fd);
-        d->process->domain = NULL;
-        d->process = NULL;
+    const struct process *p = ctx;
+    PX_LOG(p->spawn->env, level, "domain_says", PX_KV_STR("domain", p->name),
+           PX_KV_U64("pid", (uint64_t)p->pid), PX_KV_STR("line", line));
+}
+
+/* What it wrote to its standard error. */
+static void process_listen(struct process *p)
+{
+    if (p->mouth.watched && !words_read(&p->words, p->mouth.fd, px_now_us(p->spawn->env))) {
+        posix_close(p->spawn->os, &p->mouth);
     }
-    d->pid = 0;
+}
+
+/* Its end is readable once, when it has ended. */
+static void process_ready(void *state, struct posix_source *source, uint32_t events)
+{
+    struct spawn *s = state;
+    char text[64];
+    (void)events;
+    if (source->kind == KIND_WORDS) {
+        process_listen(px_container_of(source, struct process, mouth));
+        return;
+    }
+    struct process *p = px_container_of(source, struct process, end);
+    if (!process_reap(source->fd, 0, text, sizeof text, &p->has_crashed)) {
+        return;
+    }
+    process_listen(p);
+    p->is_over = true;
+    if (p->domain != NULL) {
+        process_ended(p, text);
+    } else {
+        process_free(s, p);
+    }
 }
 
 /* ---- ends ---- */
@@ -155,6 +198,13 @@ static void on_pause_over(struct px_sul *sul)
     domain_start(px_container_of(sul, struct domain, timer));
 }
 
+/* Longer after each failure. */
+static uint64_t pause_ms(uint32_t n_failures)
+{
+    uint64_t ms = n_failures < 8 ? (uint64_t)SPAWN_BACKOFF_MS << n_failures : UINT32_MAX;
+    return ms < SPAWN_BACKOFF_MAX_MS ? ms : SPAWN_BACKOFF_MAX_MS;
+}
+
 /* Its successor, now or after a pause. */
 static void domain_again(struct domain *d, bool was_quick)
 {
@@ -164,24 +214,53 @@ static void domain_again(struct domain *d, bool was_quick)
         domain_start(d);
         return;
     }
-    uint32_t doublings = d->quick_deaths - SPAWN_QUICK_DEATHS;
-    uint64_t wait_ms = doublings < 8 ? (uint64_t)SPAWN_BACKOFF_MS << doublings : UINT32_MAX;
-    wait_ms = wait_ms < SPAWN_BACKOFF_MAX_MS ? wait_ms : SPAWN_BACKOFF_MAX_MS;
     domain_move(d, PX_SPAWN_WAITING);
     px_count(s->env, N_BACKOFFS, 1);
-    px_sul_schedule(s->env, &d->timer, on_pause_over, PX_MS(wait_ms));
+    px_sul_schedule(s->env, &d->timer, on_pause_over,
+                    PX_MS(pause_ms(d->quick_deaths - SPAWN_QUICK_DEATHS)));
+}
+
+static void domain_drop(struct domain *d)
+{
+    px_sul_cancel(d->spawn->env, &d->timer);
+    if (d->process != NULL) {
+        process_drop(d->process);
+        d->process = NULL;
+    }
+}
+
+static void spare_drop(struct domain *d)
+{
+    px_sul_cancel(d->spawn->env, &d->spare_timer);
+    if (d->spare != NULL) {
+        process_drop(d->spare);
+        d->spare = NULL;
+    }
+}
+
+/* What happened last between services, in the log: a process that crashed cannot tell. */
+static void crash_dump(const struct domain *d)
+{
+    PX_LOG(d->spawn->env, PX_LOG_ERROR, "domain_crashed", PX_KV_STR("domain", d->name),
+           PX_KV_U64("records", TRACE_AT_CRASH));
+    px_trace_dump(px_env_kernel(d->spawn->env), TRACE_AT_CRASH);
 }
 
 static void domain_ended(struct domain *d, const char *why)
 {
     struct spawn *s = d->spawn;
+    const struct process *p = d->process;
     bool was_quick =
         d->state != PX_SPAWN_SERVING || px_now_us(s->env) - d->ready_at_us < PX_MS(SPAWN_STABLE_MS);
-    snprintf(d->why, sizeof d->why, "%s", d->refused[0] != '\0' ? d->refused : why);
     bool wanted = d->state == PX_SPAWN_STARTING || d->state == PX_SPAWN_SERVING;
+    bool crashed = p != NULL && p->has_crashed;
+    snprintf(d->why, sizeof d->why, "%s", p != NULL && p->refused[0] != '\0' ? p->refused : why);
     PX_LOG(s->env, wanted ? PX_LOG_WARN : PX_LOG_INFO, "domain_ended", PX_KV_STR("domain", d->name),
-           PX_KV_STR("why", d->why), PX_KV_U64("pid", (uint64_t)d->pid));
+           PX_KV_STR("why", d->why), PX_KV_U64("pid", p == NULL ? 0 : (uint64_t)p->pid));
     px_count(s->env, N_DEATHS, 1);
+    if (crashed) {
+        crash_dump(d);
+    }
     domain_drop(d);
     if (wanted) {
         domain_again(d, was_quick);
@@ -196,13 +275,44 @@ static void domain_hung(struct domain *d, const char *why)
     domain_ended(d, why);
 }
 
+/* ---- spares ---- */
+
+static void spare_later(struct domain *d, uint64_t wait_ms)
+{
+    if (d->has_spare && d->spare == NULL) {
+        px_sul_schedule(d->spawn->env, &d->spare_timer, on_spare_wanted, PX_MS(wait_ms));
+    }
+}
+
+/* The next one is tried later each time, until one is needed and serves. */
+static void spare_ended(struct domain *d, const char *why)
+{
+    const struct process *p = d->spare;
+    PX_LOG(d->spawn->env, PX_LOG_WARN, "spare_ended", PX_KV_STR("domain", d->name),
+           PX_KV_STR("why", p->refused[0] != '\0' ? p->refused : why),
+           PX_KV_U64("pid", (uint64_t)p->pid));
+    px_count(d->spawn->env, N_SPARE_DEATHS, 1);
+    spare_drop(d);
+    spare_later(d, pause_ms(d->spare_deaths++));
+}
+
+static void process_ended(struct process *p, const char *why)
+{
+    if (p == p->domain->spare) {
+        spare_ended(p->domain, why);
+    } else {
+        domain_ended(p->domain, why);
+    }
+}
+
 /* ---- heartbeat: only while something sent has not been answered by anything ---- */
 
 static void on_beat(struct px_sul *sul)
 {
     struct domain *d = px_container_of(sul, struct domain, timer);
     Link__None none = LINK__NONE__INIT;
-    uint64_t heard = px_lane_received(d->lane), sent = px_lane_sent(d->lane);
+    struct px_lane *lane = d->process->lane;
+    uint64_t heard = px_lane_received(lane), sent = px_lane_sent(lane);
     bool is_silent = heard == d->heard, is_calm = sent == d->sent;
     d->silent_beats = is_silent ? d->silent_beats + 1 : 0;
     d->heard = heard;
@@ -212,21 +322,22 @@ static void on_beat(struct px_sul *sul)
         return;
     }
     if (is_calm && !is_silent) {
-        px_lane_calm(d->lane); /* the next message starts the next beat */
+        px_lane_calm(lane); /* the next message starts the next beat */
         return;
     }
     if (is_silent) {
-        px_lane_control(d->lane, LINK_PING, &none.base);
+        px_lane_control(lane, LINK_PING, &none.base);
     }
     px_sul_schedule(d->spawn->env, &d->timer, on_beat, PX_MS(SPAWN_BEAT_MS));
 }
 
 static void lane_busy(void *ctx)
 {
-    struct domain *d = ctx;
+    const struct process *p = ctx;
+    struct domain *d = p->domain;
     if (d->state == PX_SPAWN_SERVING || d->state == PX_SPAWN_STOPPING) {
-        d->heard = px_lane_received(d->lane);
-        d->sent = px_lane_sent(d->lane);
+        d->heard = px_lane_received(p->lane);
+        d->sent = px_lane_sent(p->lane);
         d->silent_beats = 0;
         px_sul_schedule(d->spawn->env, &d->timer, on_beat, PX_MS(SPAWN_BEAT_MS));
     }
@@ -243,62 +354,77 @@ static void text_take(const ProtobufCBinaryData *from, char *ret, size_t size)
     ret[n] = '\0';
 }
 
-static void on_ready(struct domain *d, const uint8_t *body, size_t len)
+/* Its process is ready: its mailboxes are there from now on. */
+static void domain_serve(struct domain *d)
 {
     struct spawn *s = d->spawn;
-    Link__ReadyWith *ready = link__ready_with__unpack(NULL, len, body);
-    if (ready == NULL) {
-        domain_ended(d, "its Ready cannot be read");
-        return;
-    }
-    text_take(&ready->sandbox, d->sandbox, sizeof d->sandbox);
-    link__ready_with__free_unpacked(ready, NULL);
-    px_sul_cancel(s->env, &d->timer);
+    struct process *p = d->process;
+    Link__None none = LINK__NONE__INIT;
     domain_move(d, PX_SPAWN_SERVING);
     d->ready_at_us = px_now_us(s->env);
-    enum px_err err = px_lane_place(d->lane, d->mailboxes, d->n_mailboxes);
+    enum px_err err = px_lane_place(p->lane, d->mailboxes, d->n_mailboxes);
     if (err != PX_EOK) {
         domain_ended(d, px_err_text(err));
         return;
     }
+    px_lane_control(p->lane, LINK_BEGIN, &none.base);
     PX_LOG(s->env, PX_LOG_INFO, "domain_ready", PX_KV_STR("domain", d->name),
-           PX_KV_U64("pid", (uint64_t)d->pid), PX_KV_STR("sandbox", d->sandbox));
+           PX_KV_U64("pid", (uint64_t)p->pid), PX_KV_STR("sandbox", p->sandbox));
+    spare_later(d, SPAWN_SPARE_MS);
 }
 
-static void on_refused(struct domain *d, const uint8_t *body, size_t len)
+static void on_ready(struct process *p, const uint8_t *body, size_t len)
+{
+    struct domain *d = p->domain;
+    Link__ReadyWith *ready = link__ready_with__unpack(NULL, len, body);
+    if (ready == NULL) {
+        process_ended(p, "its Ready cannot be read");
+        return;
+    }
+    text_take(&ready->sandbox, p->sandbox, sizeof p->sandbox);
+    link__ready_with__free_unpacked(ready, NULL);
+    px_sul_cancel(d->spawn->env, &p->patience);
+    p->is_ready = true;
+    if (p == d->process) {
+        domain_serve(d);
+    }
+}
+
+static void on_refused(struct process *p, const uint8_t *body, size_t len)
 {
     Link__RefusedBecause *refused = link__refused_because__unpack(NULL, len, body);
     if (refused != NULL) {
-        text_take(&refused->reason, d->refused, sizeof d->refused);
+        text_take(&refused->reason, p->refused, sizeof p->refused);
         link__refused_because__free_unpacked(refused, NULL);
     }
-    domain_ended(d, "refused");
+    process_ended(p, "refused");
 }
 
-static void on_hello(struct domain *d, const uint8_t *body, size_t len)
+static void on_hello(struct process *p, const uint8_t *body, size_t len)
 {
     char why[PX_HELLO_WHY_MAX];
-    if (px_hello_check(d->hello, body, len, why) != PX_EOK) {
-        domain_ended(d, why);
+    if (px_hello_check(p->domain->hello, body, len, why) != PX_EOK) {
+        process_ended(p, why);
         return;
     }
-    d->said_hello = true;
+    p->said_hello = true;
 }
 
 static void lane_control(void *ctx, uint16_t method, const uint8_t *body, size_t len)
 {
-    struct domain *d = ctx;
-    bool starting = d->state == PX_SPAWN_STARTING;
-    if (method == LINK_HELLO && starting && !d->said_hello) {
-        on_hello(d, body, len);
-    } else if (method == LINK_READY && starting && d->said_hello) {
-        on_ready(d, body, len);
-    } else if (method == LINK_REFUSED && starting && d->said_hello) {
-        on_refused(d, body, len);
-    } else if (method == LINK_STOPPED && d->state == PX_SPAWN_STOPPING) {
+    struct process *p = ctx;
+    struct domain *d = p->domain;
+    bool serves = p == d->process && p->is_ready;
+    if (method == LINK_HELLO && !p->is_ready && !p->said_hello) {
+        on_hello(p, body, len);
+    } else if (method == LINK_READY && !p->is_ready && p->said_hello) {
+        on_ready(p, body, len);
+    } else if (method == LINK_REFUSED && !p->is_ready && p->said_hello) {
+        on_refused(p, body, len);
+    } else if (method == LINK_STOPPED && serves && d->state == PX_SPAWN_STOPPING) {
         domain_stopped(d); /* the link stays: others may still have to tell it something */
-    } else if (method != LINK_PONG && method != LINK_STOPPED) {
-        domain_ended(d, "it broke the protocol of the link");
+    } else if ((method != LINK_PONG && method != LINK_STOPPED) || !serves) {
+        process_ended(p, "it broke the protocol of the link");
     }
 }
 
@@ -306,87 +432,125 @@ static void lane_control(void *ctx, uint16_t method, const uint8_t *body, size_t
  * descriptor. */
 static void lane_ended(void *ctx, const char *why)
 {
-    struct domain *d = ctx;
+    struct process *p = ctx;
     char text[64];
-    struct process *p = strcmp(why, PX_LANE_CLOSED) == 0 ? d->process : NULL;
-    if (p != NULL && process_reap(p->source.fd, REAP_MS, text, sizeof text)) {
-        d->process = NULL;
-        process_free(d->spawn, p);
+    if (strcmp(why, PX_LANE_CLOSED) == 0 &&
+        process_reap(p->end.fd, REAP_MS, text, sizeof text, &p->has_crashed)) {
+        p->is_over = true;
+        process_listen(p);
         why = text;
     }
-    domain_ended(d, why);
+    process_ended(p, why);
 }
 
 /* ---- starting ---- */
 
 static void on_patience_over(struct px_sul *sul)
 {
-    domain_hung(px_container_of(sul, struct domain, timer), "hung: it was not ready within 5 s");
+    static const char why[] = "hung: it was not ready within 5 s";
+    struct process *p = px_container_of(sul, struct process, patience);
+    if (p == p->domain->spare) {
+        spare_ended(p->domain, why);
+    } else {
+        domain_hung(p->domain, why);
+    }
 }
 
-static enum px_err lane_start(struct domain *d, int socket)
+/* Watches a process and all that leads to it. What it could not take over is closed. */
+static enum px_err process_watch(struct process *p, struct process_handles *take)
 {
     const struct px_lane_config config = {
-        .control = lane_control, .busy = lane_busy, .ended = lane_ended, .ctx = d};
-    return px_lane_new(d->spawn->link_env, socket, &config, &d->lane);
-}
-
-/* Watches process and socket; they are closed if that fails. */
-static enum px_err domain_watch(struct domain *d, int pidfd, int socket)
-{
-    struct spawn *s = d->spawn;
-    struct process *p = calloc(1, sizeof *p);
-    enum px_err err =
-        p == NULL ? PX_ENOMEM : posix_watch(s->os, s->owner, &p->source, pidfd, POSIX_IN);
-    if (err != PX_EOK) {
-        free(p);
-        process_kill(pidfd);
-        process_finish(pidfd, 0);
-        (void)close(pidfd);
-        (void)close(socket);
-        return err;
+        .control = lane_control, .busy = lane_busy, .ended = lane_ended, .ctx = p};
+    struct spawn *s = p->spawn;
+    p->end.kind = KIND_END;
+    p->mouth.kind = KIND_WORDS;
+    enum px_err err = posix_watch(s->os, s->owner, &p->end, take->pidfd, POSIX_IN);
+    if (err == PX_EOK) {
+        take->pidfd = -1;
+        err = posix_watch(s->os, s->owner, &p->mouth, take->words, POSIX_IN);
     }
-    p->domain = d;
-    p->next = s->processes;
-    s->processes = p;
-    d->process = p;
-    err = lane_start(d, socket);
-    if (err != PX_EOK) {
-        (void)close(socket);
+    if (err == PX_EOK) {
+        take->words = -1;
+        err = px_lane_new(s->link_env, take->socket, &config, &p->lane);
+    }
+    if (err == PX_EOK) {
+        take->socket = -1;
     }
     return err;
 }
 
-static void domain_greet(struct domain *d)
+static void process_greet(struct process *p)
 {
-    px_lane_control(d->lane, LINK_HELLO, &d->hello->from.base);
-    px_lane_control_packed(d->lane, LINK_SETUP, d->setup, d->setup_len);
+    const struct domain *d = p->domain;
+    px_lane_control(p->lane, LINK_HELLO, &d->hello->from.base);
+    px_lane_control_packed(p->lane, LINK_SETUP, d->setup, d->setup_len);
+}
+
+/* A process for `d`, told who we are and what to host. NULL: `ret_why` says why there is none. */
+static struct process *process_new(struct domain *d, char ret_why[PX_SPAWN_WHY_MAX])
+{
+    struct spawn *s = d->spawn;
+    struct process_handles handles;
+    struct process *p = calloc(1, sizeof *p);
+    if (p == NULL || process_start(d->program, &handles) != PX_EOK) {
+        snprintf(ret_why, PX_SPAWN_WHY_MAX, "%s: %s", d->program,
+                 p == NULL ? px_err_text(PX_ENOMEM) : strerror(errno));
+        free(p);
+        return NULL;
+    }
+    p->spawn = s;
+    p->domain = d;
+    p->pid = (int)handles.pid;
+    p->words = (struct words){.line = word_line, .ctx = p};
+    snprintf(p->name, sizeof p->name, "%s", d->name);
+    p->next = s->processes;
+    s->processes = p;
+    px_count(s->env, N_PROCESSES, 1);
+    enum px_err err = process_watch(p, &handles);
+    if (err != PX_EOK) {
+        snprintf(ret_why, PX_SPAWN_WHY_MAX, "%s", px_err_text(err));
+        p->is_over = !p->end.watched || handles.pidfd >= 0;
+        process_handles_end(&handles);
+        process_drop(p);
+        return NULL;
+    }
+    process_greet(p);
+    px_sul_schedule(s->env, &p->patience, on_patience_over, PX_MS(SPAWN_READY_MS));
+    return p;
 }
 
 static void domain_start(struct domain *d)
 {
-    struct spawn *s = d->spawn;
     char why[PX_SPAWN_WHY_MAX];
-    int pidfd = -1, socket = -1;
-    pid_t pid = 0;
     domain_move(d, PX_SPAWN_STARTING);
-    d->said_hello = false;
-    d->refused[0] = d->sandbox[0] = '\0';
     d->starts++;
-    px_count(s->env, N_STARTS, 1);
-    if (process_start(d->program, &pid, &pidfd, &socket) != PX_EOK) {
-        snprintf(why, sizeof why, "%s: %s", d->program, strerror(errno));
+    px_count(d->spawn->env, N_STARTS, 1);
+    px_sul_cancel(d->spawn->env, &d->spare_timer);
+    if (d->spare != NULL) {
+        px_count(d->spawn->env, N_SPARES, 1);
+        d->process = d->spare;
+        d->spare = NULL;
+        d->spare_deaths = 0;
+    } else {
+        d->process = process_new(d, why);
+    }
+    if (d->process == NULL) {
         domain_ended(d, why);
-        return;
+    } else if (d->process->is_ready) {
+        domain_serve(d);
     }
-    d->pid = (int)pid;
-    enum px_err err = domain_watch(d, pidfd, socket);
-    if (err != PX_EOK) {
-        domain_ended(d, px_err_text(err));
-        return;
+}
+
+static void on_spare_wanted(struct px_sul *sul)
+{
+    struct domain *d = px_container_of(sul, struct domain, spare_timer);
+    char why[PX_SPAWN_WHY_MAX];
+    d->spare = process_new(d, why);
+    if (d->spare == NULL) {
+        PX_LOG(d->spawn->env, PX_LOG_WARN, "no_spare", PX_KV_STR("domain", d->name),
+               PX_KV_STR("why", why));
+        spare_later(d, pause_ms(d->spare_deaths++));
     }
-    domain_greet(d);
-    px_sul_schedule(s->env, &d->timer, on_patience_over, PX_MS(SPAWN_READY_MS));
 }
 
 static void domain_free(struct domain *d)
@@ -418,6 +582,7 @@ static struct domain *domain_new(struct spawn *s, const struct px_spawn_domain *
     snprintf(d->name, sizeof d->name, "%s", config->name);
     memcpy(d->mailboxes, config->mailboxes, config->n_mailboxes * sizeof *d->mailboxes);
     d->n_mailboxes = config->n_mailboxes;
+    d->has_spare = !config->no_spare;
     link__setup_of__pack(config->setup, d->setup);
     return d;
 }
@@ -448,11 +613,14 @@ bool px_spawn_look(struct px_env *env, uint32_t index, struct px_spawn_figures *
         return false;
     }
     const struct domain *d = s->domains[index];
+    const struct process *p = d->process;
     *ret = (struct px_spawn_figures){.state = (enum px_spawn_state)d->state,
-                                     .pid = d->pid,
+                                     .pid = p == NULL ? 0 : p->pid,
+                                     .spare_pid = d->spare == NULL ? 0 : d->spare->pid,
+                                     .spare_is_ready = d->spare != NULL && d->spare->is_ready,
                                      .starts = d->starts,
                                      .why = d->why,
-                                     .sandbox = d->sandbox};
+                                     .sandbox = p == NULL ? "" : p->sandbox};
     return true;
 }
 
@@ -462,12 +630,16 @@ void px_spawn_end(struct px_env *env)
 {
     struct spawn *s = spawn_of(env);
     for (uint32_t i = 0; i < s->n_domains; i++) {
-        struct domain *d = s->domains[i];
-        px_sul_cancel(env, &d->timer);
-        px_lane_free(d->lane); /* it sees that, and ends */
+        px_sul_cancel(env, &s->domains[i]->timer);
+        px_sul_cancel(env, &s->domains[i]->spare_timer);
+    }
+    for (struct process *p = s->processes; p != NULL; p = p->next) {
+        px_sul_cancel(env, &p->patience);
+        px_lane_free(p->lane); /* it sees that, and ends */
+        p->lane = NULL;
     }
     while (s->processes != NULL) {
-        process_finish(s->processes->source.fd, SPAWN_FINISH_MS);
+        process_finish(s->processes->end.fd, SPAWN_FINISH_MS);
         process_free(s, s->processes);
     }
     for (uint32_t i = 0; i < s->n_domains; i++) {
@@ -479,9 +651,10 @@ void px_spawn_end(struct px_env *env)
 static void domain_stop(struct domain *d)
 {
     Link__None none = LINK__NONE__INIT;
+    spare_drop(d);
     if (d->state == PX_SPAWN_SERVING) {
         domain_move(d, PX_SPAWN_STOPPING);
-        px_lane_control(d->lane, LINK_STOP, &none.base);
+        px_lane_control(d->process->lane, LINK_STOP, &none.base);
     } else if (d->state == PX_SPAWN_STARTING || d->state == PX_SPAWN_WAITING) {
         domain_drop(d);
         domain_stopped(d);
@@ -513,8 +686,13 @@ static enum px_err spawn_init(void *state, struct px_env *env)
     return posix_join(s->os, env, s, process_ready, &s->owner);
 }
 
-static const char *const counter_names[N_COUNTERS] = {
-    [N_STARTS] = "starts", [N_DEATHS] = "deaths", [N_HUNG] = "hung", [N_BACKOFFS] = "backoffs"};
+static const char *const counter_names[N_COUNTERS] = {[N_STARTS] = "starts",
+                                                      [N_DEATHS] = "deaths",
+                                                      [N_HUNG] = "hung",
+                                                      [N_BACKOFFS] = "backoffs",
+                                                      [N_PROCESSES] = "processes",
+                                                      [N_SPARES] = "spares",
+                                                      [N_SPARE_DEATHS] = "spare_deaths"};
 
 const struct px_service px_spawn_service = {
     .name = "spawn",

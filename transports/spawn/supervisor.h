@@ -3,7 +3,8 @@
  * A domain is a process running px-domain, joined by lane C. The mailbox "spawn" starts it, tells
  * it what to host, places its mailboxes when it is ready, and replaces it when it dies or hangs: at
  * once, unless it has died SPAWN_QUICK_DEATHS times in a row before it was ready or within a second
- * of it; then it waits, twice as long each time.
+ * of it; then it waits, twice as long each time. Beside it there is a spare, unless no_spare says
+ * otherwise: the same process once more, set up and confined, that waits to be told to begin.
  */
 #ifndef PX_SUPERVISOR_H
 #define PX_SUPERVISOR_H
@@ -21,6 +22,7 @@ enum {
     SPAWN_READY_MS = 5000, /* from start to Ready; then it counts as hung */
     SPAWN_BEAT_MS = 1000,  /* silence after which a domain that was sent something is asked */
     SPAWN_BEATS_MAX = 3,   /* silent beats after which it is hung */
+    SPAWN_SPARE_MS = 100,  /* from when a domain serves to the start of its spare */
     SPAWN_FINISH_MS = 500, /* from the end of its link to the end of a process, in the end */
     PX_SPAWN_WHY_MAX = 640,
 };
@@ -33,6 +35,7 @@ struct px_spawn_domain {
     uint32_t n_mailboxes;
     const Link__SetupOf *setup;
     const struct px_hello *hello; /* ours */
+    bool no_spare;
 };
 
 /* Mailbox "spawn": nobody sends there. Its kernel has a mailbox "link" as well. */
@@ -50,7 +53,9 @@ enum px_spawn_state {
 /* What is known of a domain. */
 struct px_spawn_figures {
     enum px_spawn_state state;
-    int pid; /* 0: none */
+    int pid;       /* 0: none */
+    int spare_pid; /* 0: none */
+    bool spare_is_ready;
     uint32_t starts;
     const char *why;     /* it ended last; "": it never has. Valid until the next turn. */
     const char *sandbox; /* in force, in words */

@@ -33,6 +33,10 @@ static const struct conf_key domain_keys[] = {
      .words = profiles,
      .standard = "strict",
      .text = "What it may do: strict is no file and no network, net opens sockets."},
+    {.name = "spare",
+     .kind = CONF_BOOL,
+     .standard = "true",
+     .text = "A second process is kept ready, for when the first one dies."},
     {0},
 };
 static const struct conf_key domain_item = {
@@ -144,6 +148,7 @@ static void domain_take(struct placement_file *f, const struct conf_node *node)
     d->name = node->name;
     d->services = f->services[at];
     d->sandbox = profiles[conf_number(node, "sandbox")];
+    d->no_spare = conf_number(node, "spare") == 0;
     if (strlen(node->name) > PX_DOMAIN_NAME_MAX) {
         conf_mistake(f->conf, node, "the name of a domain has at most %d bytes",
                      (int)PX_DOMAIN_NAME_MAX);

@@ -2,7 +2,7 @@
  * --placement FILE`).
  *
  *     domains:
- *       web: {services: [h1], sandbox: strict}
+ *       web: {services: [h1], sandbox: strict, spare: true}
  *     supervisor: [app, file]
  *
  * Every service of the build is in a domain or listed under `supervisor`, once; net may be left out

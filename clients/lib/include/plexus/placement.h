@@ -39,6 +39,8 @@ struct px_domain {
     uint32_t n_services;         /**< how many; 1..16 */
     const char *sandbox; /**< profile: "strict" (no files, no network, no processes) [it], "net"
                             (makes sockets), "none" */
+    bool no_spare;       /**< no second process is kept ready beside it: less memory, and a few
+                            milliseconds more until the next answer when it dies */
 };
 
 /** Which services run where. */
