@@ -73,7 +73,8 @@ START_TEST(a_line_is_cut_at_its_limit_and_what_cannot_be_printed_is_replaced)
     say(&w, "\n", 1);
     ck_assert_uint_eq(strlen(heard.line), WORDS_LINE_MAX);
     words_take(&w, "a\x1b[1m\0\xff.\n", 9, 1);
-    ck_assert_str_eq(heard.line, "a?[1m?" "?.");
+    ck_assert_str_eq(heard.line, "a?[1m?"
+                                 "?.");
 }
 END_TEST
 
