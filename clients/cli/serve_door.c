@@ -6,20 +6,27 @@
 struct lists {
     struct px_door_client clients[SERVE_DOOR_CLIENTS_MAX];
     const char *names[SERVE_DOOR_CLIENTS_MAX][SERVE_DOOR_SERVICES_MAX];
+    const char *provided[SERVE_DOOR_CLIENTS_MAX][SERVE_DOOR_SERVICES_MAX];
 };
 
-static void client_fill(struct px_door_client *client, const char **names,
-                        const struct conf_node *node)
+static uint32_t names_fill(const char **names, const struct conf_node *list)
+{
+    uint32_t n = 0;
+    for (const struct conf_node *s = list == NULL ? NULL : list->first; s != NULL; s = s->next) {
+        names[n++] = s->value;
+    }
+    return n;
+}
+
+static void client_fill(struct lists *lists, uint32_t i, const struct conf_node *node)
 {
     const struct conf_node *services = conf_get(node, "services");
+    struct px_door_client *client = &lists->clients[i];
     client->uid = conf_number32(node, "uid");
-    if (services == NULL) {
-        return;
-    }
-    client->services = names;
-    for (const struct conf_node *s = services->first; s != NULL; s = s->next) {
-        names[client->n_services++] = s->value;
-    }
+    client->services = services == NULL ? NULL : lists->names[i];
+    client->n_services = names_fill(lists->names[i], services);
+    client->provides = lists->provided[i];
+    client->n_provides = names_fill(lists->provided[i], conf_get(node, "provides"));
 }
 
 enum px_err serve_door(struct px_system *system, const struct conf_node *root)
@@ -35,13 +42,13 @@ enum px_err serve_door(struct px_system *system, const struct conf_node *root)
         .clients = lists.clients,
         .clients_max = conf_number32(door, "clients_max"),
         .calls_max = conf_number32(door, "calls_max"),
+        .services_max = conf_number32(door, "services_max"),
         .request_max = conf_number32(door, "request_max"),
         .memory_max = conf_number(door, "memory_max"),
     };
     for (const struct conf_node *c = clients == NULL ? NULL : clients->first; c != NULL;
          c = c->next) {
-        client_fill(&lists.clients[config.n_clients], lists.names[config.n_clients], c);
-        config.n_clients++;
+        client_fill(&lists, config.n_clients++, c);
     }
     return px_system_door(system, &config);
 }

@@ -441,6 +441,15 @@ static const struct conf_key method_item = {.name = "method",
                                             .check = check_method,
                                             .expected = method_text};
 
+static const char service_text[] = "a name: 1 to 31 letters, digits, '.', '_' and '-'";
+
+static const char *check_service(const char *text)
+{
+    static const char of_a_name[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    return text[strspn(text, of_a_name)] == '\0' ? NULL : service_text;
+}
+
 static const struct conf_key route_keys[] = {
     {.name = "path",
      .kind = CONF_TEXT,
@@ -473,6 +482,16 @@ static const struct conf_key route_keys[] = {
     {.name = "health",
      .kind = CONF_BOOL,
      .text = "Answer 200 while the server runs, 503 once it stops."},
+    {.name = "service",
+     .kind = CONF_TEXT,
+     .min = 1,
+     .max = 31,
+     .check = check_service,
+     .expected = service_text,
+     .text =
+         "Let a program answer that has come through the door under this name, such as one that "
+         "uses `plexus.http` of the Python package; 503 with Retry-After while there is none. "
+         "Needs `door`."},
     {.name = "headers",
      .kind = CONF_MAP,
      .keys = headers_keys,
@@ -615,6 +634,11 @@ static const struct conf_key door_client_keys[] = {
      .max = SERVE_DOOR_SERVICES_MAX,
      .item = &service_item,
      .text = "What they may call, by name (`plexus ps`). Without it: every service."},
+    {.name = "provides",
+     .kind = CONF_LIST,
+     .max = SERVE_DOOR_SERVICES_MAX,
+     .item = &service_item,
+     .text = "Services they may be, by name. Without it: none."},
     {0},
 };
 
@@ -646,6 +670,12 @@ static const struct conf_key door_keys[] = {
      .max = 65535,
      .standard = "32",
      .text = "Calls of one connection under way; further ones are answered BUSY."},
+    {.name = "services_max",
+     .kind = CONF_COUNT,
+     .min = 1,
+     .max = 32,
+     .standard = "8",
+     .text = "Programs that are services at a time."},
     {.name = "request_max",
      .kind = CONF_SIZE,
      .min = 1024,

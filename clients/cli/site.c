@@ -165,7 +165,7 @@ static void tell_wrong(struct site *site, const struct rules *r, const struct co
 
 /* ---- routes ---- */
 
-static const char *const doings[] = {"files", "redirect", "respond", "health"};
+static const char *const doings[] = {"files", "redirect", "respond", "health", "service"};
 enum { N_DOINGS = sizeof doings / sizeof doings[0] };
 
 /* What a route does: exactly one thing. NULL: a mistake was told. */
@@ -180,7 +180,7 @@ static const char *doing_of(struct site *site, const struct conf_node *route)
         }
         if (found != NULL) {
             conf_mistake(site->conf, node,
-                         "expected one of files, redirect, respond, health; "
+                         "expected one of files, redirect, respond, health, service; "
                          "found %s too",
                          found);
             return NULL;
@@ -189,9 +189,15 @@ static const char *doing_of(struct site *site, const struct conf_node *route)
     }
     if (found == NULL) {
         conf_mistake(site->conf, route,
-                     "expected one of files, redirect, respond, health; found none");
+                     "expected one of files, redirect, respond, health, service; found none");
     }
     return found;
+}
+
+/* Without `methods`, what a route does says which. */
+static bool is_get_only(px_route_fn fn)
+{
+    return fn == px_files_serve || fn == px_health;
 }
 
 static bool method_add(struct site *site, struct px_routes *routes, const struct rules *r,
@@ -199,7 +205,7 @@ static bool method_add(struct site *site, struct px_routes *routes, const struct
                        px_route_fn fn, void *arg)
 {
     const char *pattern = conf_text(route, "path");
-    const char *name = method != NULL ? method->value : fn != NULL ? "GET" : "*";
+    const char *name = method != NULL ? method->value : is_get_only(fn) ? "GET" : "*";
     enum px_err err = px_routes_add(routes, name, pattern, fn, arg, &r->rules);
     if (err == PX_EINVAL) {
         tell_wrong(site, r, route, pattern);
@@ -225,6 +231,10 @@ static void route_add(struct site *site, struct px_routes *routes, const struct 
         ok = arg != NULL;
     } else if (ok && strcmp(doing, "health") == 0) {
         fn = px_health;
+    } else if (ok && strcmp(doing, "service") == 0) {
+        fn = px_request_serve_outside;
+        arg = site_service(site, conf_get(route, "service"));
+        ok = arg != NULL;
     }
     const struct conf_node *methods = conf_get(route, "methods");
     const struct conf_node *method = methods == NULL ? NULL : methods->first;

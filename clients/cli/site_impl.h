@@ -32,6 +32,12 @@ struct watch {
     const struct conf_node *node; /* the `auth` of a route */
 };
 
+/* A service that some route names. */
+struct service_name {
+    struct service_name *next;
+    char text[32];
+};
+
 struct site {
     struct px_system *system;
     struct conf *conf;
@@ -39,6 +45,7 @@ struct site {
     struct px_routes *routes;
     struct mount *mounts;
     struct watch *watches;
+    struct service_name **names; /* they last as long as the routes */
     uint32_t n_mounts, n_watches, n_routes;
 };
 
@@ -55,6 +62,8 @@ char *site_file_read(struct site *site, const struct conf_node *path, size_t *re
 struct px_files *site_files(struct site *site, const struct conf_node *node, const char *pattern);
 struct px_files *site_root(struct site *site, const struct conf_node *root);
 struct px_auth *site_users(struct site *site, const struct conf_node *node);
+/* The name of a service, as long as the routes last. NULL: a mistake was told. */
+char *site_service(struct site *site, const struct conf_node *node);
 /* Lets go of all of them. */
 void site_let_go(struct site *site);
 

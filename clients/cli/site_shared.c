@@ -244,6 +244,39 @@ struct px_files *site_root(struct site *site, const struct conf_node *root)
     return mount_add(site, root, "path");
 }
 
+/* ---- services ---- */
+
+static void names_free(void *arg)
+{
+    struct service_name **names = arg;
+    while (*names != NULL) {
+        struct service_name *name = *names;
+        *names = name->next;
+        free(name);
+    }
+    free(names);
+}
+
+char *site_service(struct site *site, const struct conf_node *node)
+{
+    struct service_name *name = calloc(1, sizeof *name);
+    if (site->names == NULL && name != NULL) {
+        site->names = calloc(1, sizeof *site->names);
+        if (site->names != NULL) {
+            px_routes_on_freed(site->routes, names_free, site->names);
+        }
+    }
+    if (name == NULL || site->names == NULL) {
+        free(name);
+        site_mistake(site, node, PX_ENOMEM);
+        return NULL;
+    }
+    snprintf(name->text, sizeof name->text, "%s", node->value);
+    name->next = *site->names;
+    *site->names = name;
+    return name->text;
+}
+
 /* ---- the end ---- */
 
 void site_let_go(struct site *site)

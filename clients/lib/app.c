@@ -105,7 +105,7 @@ static void app_lost(void *state, px_peer from, px_handle tag)
 {
     struct app *app = state;
     px_count(app->env, COUNT_LOST, 1);
-    if (!stream_lost(app, from, tag)) {
+    if (!relay_lost(app, from, tag) && !stream_lost(app, from, tag)) {
         request_lost(app, from, tag);
     }
 }
@@ -113,6 +113,7 @@ static void app_lost(void *state, px_peer from, px_handle tag)
 static void app_gone(void *state, px_peer peer)
 {
     struct app *app = state;
+    relay_gone(app, peer);
     request_gone(app, peer);
     stream_gone(app, peer);
 }
@@ -141,6 +142,12 @@ static const struct px_handler app_handlers[] = {
     {RESPONDER_CANCEL, request_on_cancel},
     {RESPONDER_ENDED, request_on_ended},
     {RESPONDER_REFUSED, refused_on_refused},
+    {REQUESTER_INFORM, relay_on_inform},
+    {REQUESTER_RESPOND, relay_on_respond},
+    {REQUESTER_DATA, relay_on_data},
+    {REQUESTER_TRAILERS, relay_on_trailers},
+    {REQUESTER_CREDIT, relay_on_credit},
+    {REQUESTER_CANCEL, relay_on_cancel},
     {UPPER_ACCEPTED, stream_on_accepted},
     {UPPER_DATA, stream_on_data},
     {UPPER_CREDIT, stream_on_credit},
@@ -166,6 +173,8 @@ static const char *const app_counters[N_COUNTERS] = {
     [COUNT_FORM_REFUSED] = "form_refused",
     [COUNT_RANGE_IGNORED] = "range_ignored",
     [COUNT_LISTING_CUT] = "listing_cut",
+    [COUNT_OUTSIDE_AWAY] = "outside_away",
+    [COUNT_OUTSIDE_BROKEN] = "outside_broken",
 };
 
 const struct px_service px_app_service = {

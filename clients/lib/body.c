@@ -108,7 +108,7 @@ void body_on_data(void *state, const struct px_msg *msg)
     if (r == NULL || !r->in_open) {
         return;
     }
-    if (!px_credit_received(&r->in_credit, px_msg_payload_len(msg))) {
+    if (!r->relayed && !px_credit_received(&r->in_credit, px_msg_payload_len(msg))) {
         request_cancel(r, PX_PROTOCOL);
         return;
     }
@@ -116,7 +116,9 @@ void body_on_data(void *state, const struct px_msg *msg)
     if (r->aside != NULL && !aside_body(r, px_msg_payload_len(msg), body->fin)) {
         return;
     }
-    if (r->collected != NULL) {
+    if (r->relayed) {
+        relay_body(r, msg, body->fin);
+    } else if (r->collected != NULL) {
         collect_take(r, msg, body->fin);
     } else {
         body_deliver(r, msg, body->fin);
@@ -138,6 +140,10 @@ void body_on_trailers(void *state, const struct px_msg *msg)
     struct request *r = px_pool_at(&app->requests, msg);
     if (r != NULL && r->in_open) {
         r->in_open = false;
+        if (r->relayed) {
+            relay_trailers(r, msg);
+            return;
+        }
         r->trailers = px_msg_hold(msg);
         if (r->aside == NULL || aside_body(r, 0, true)) {
             body_ended(r);

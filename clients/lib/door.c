@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "door_contract.h"
 #include "door_host.h"
 #include "door_place.h"
+#include "http_contract.h"
 #include "inspect_contract.h"
 
-enum { DOOR_RULES_MAX = 64 };
+enum { DOOR_RULES_MAX = 64, N_ROLES = 1 };
+_Static_assert((int)OUTSIDE_MAX == PX_DOOR_SERVICES_MAX, "one limit");
 
 struct door_part {
     struct px_door_place place;
@@ -18,7 +21,9 @@ struct door_part {
     struct px_door_setup setup;
     struct px_door_target targets[CALLABLES_MAX];
     struct px_door_rule rules[DOOR_RULES_MAX];
-    char **names; /* of the services in the rules, one after the other */
+    struct px_door_role roles[N_ROLES];
+    struct px_env *env; /* of its mailbox; NULL: it is not open yet */
+    char **names;       /* of the services in the rules, one after the other */
     uint32_t n_names;
 };
 
@@ -44,6 +49,55 @@ enum px_err door_grant(struct px_system *system)
     return PX_EOK;
 }
 
+/* Services outside: mailboxes that programs behind the door will be. Clients may call them, and
+ * requests of routes go there. */
+static enum px_err outside_add(struct px_system *system, struct door_part *door)
+{
+    struct px_kernel *kernel = system->kernel;
+    px_addr app = system->addr_app;
+    door->roles[0] =
+        (struct px_door_role){&px_contract_http_responder, &px_contract_http_requester, app};
+    door->setup.roles = door->roles;
+    door->setup.n_roles = N_ROLES;
+    for (uint32_t i = 0; i < door->setup.n_outside; i++) {
+        char name[16];
+        px_addr *addr = &door->setup.outside[i];
+        snprintf(name, sizeof name, "outside%u", (unsigned)i + 1);
+        PX_TRY(px_kernel_add_remote(kernel, name, addr));
+        PX_TRY(px_kernel_allow(kernel, door->guest, PX_C_OUTSIDE, *addr));
+        PX_TRY(px_kernel_allow(kernel, app, PX_C_HTTP_RESPONDER, *addr));
+        PX_TRY(px_kernel_allow(kernel, *addr, PX_C_HTTP_REQUESTER, app));
+    }
+    return PX_EOK;
+}
+
+px_addr door_outside_first(const struct px_system *system)
+{
+    return system->door == NULL ? 0 : system->door->setup.outside[0];
+}
+
+px_addr door_outside(const struct px_system *system, const char *name)
+{
+    const struct door_part *door = system->door;
+    return door == NULL || door->env == NULL
+               ? 0
+               : px_door_outside(door->env, name, &px_contract_http_responder);
+}
+
+bool door_is_outside(const struct px_system *system, px_addr addr)
+{
+    px_addr first = door_outside_first(system);
+    return first != 0 && addr >= first && addr < first + system->door->setup.n_outside;
+}
+
+const char *door_outside_name(const struct px_system *system, px_addr addr)
+{
+    const struct door_part *door = system->door;
+    const char *name =
+        door == NULL || door->env == NULL ? NULL : px_door_outside_name(door->env, addr);
+    return name;
+}
+
 /* ---- configuration ---- */
 
 static uint32_t or_default(uint32_t value, uint32_t standard)
@@ -54,41 +108,50 @@ static uint32_t or_default(uint32_t value, uint32_t standard)
 static bool config_is_valid(const struct px_door_config *config)
 {
     if (config->n_clients > DOOR_RULES_MAX || config->clients_max > 65535 ||
-        config->calls_max > 65535 || config->request_max > 16u << 20) {
+        config->calls_max > 65535 || config->request_max > 16u << 20 ||
+        config->services_max > OUTSIDE_MAX) {
         return false;
     }
     for (uint32_t i = 0; i < config->n_clients; i++) {
-        if (config->clients[i].n_services > DOOR_RULES_MAX) {
+        if (config->clients[i].n_services > DOOR_RULES_MAX ||
+            config->clients[i].n_provides > DOOR_RULES_MAX) {
             return false;
         }
     }
     return true;
 }
 
-/* The names of one rule, as copies. */
-static bool rule_copy(struct door_part *door, const struct px_door_client *client,
-                      struct px_door_rule *ret_rule)
+/* `n` names, as copies. NULL: no memory. */
+static const char *const *names_copy(struct door_part *door, const char *const *names, uint32_t n)
 {
-    *ret_rule = (struct px_door_rule){.uid = client->uid, .n_services = client->n_services};
-    if (client->services == NULL) {
-        return true;
-    }
-    ret_rule->services = (const char *const *)&door->names[door->n_names];
-    for (uint32_t i = 0; i < client->n_services; i++) {
-        char *name = strdup(client->services[i]);
+    char **first = &door->names[door->n_names];
+    for (uint32_t i = 0; i < n; i++) {
+        char *name = strdup(names[i]);
         if (name == NULL) {
-            return false;
+            return NULL;
         }
         door->names[door->n_names++] = name;
     }
-    return true;
+    return (const char *const *)first;
+}
+
+static bool rule_copy(struct door_part *door, const struct px_door_client *client,
+                      struct px_door_rule *ret_rule)
+{
+    *ret_rule = (struct px_door_rule){
+        .uid = client->uid, .n_services = client->n_services, .n_provides = client->n_provides};
+    ret_rule->provides = names_copy(door, client->provides, client->n_provides);
+    if (client->services != NULL) {
+        ret_rule->services = names_copy(door, client->services, client->n_services);
+    }
+    return ret_rule->provides != NULL && (client->services == NULL || ret_rule->services != NULL);
 }
 
 static bool rules_copy(struct door_part *door, const struct px_door_config *config)
 {
     size_t n = 1; /* a rule with no names has a list too */
     for (uint32_t i = 0; i < config->n_clients; i++) {
-        n += config->clients[i].n_services;
+        n += config->clients[i].n_services + config->clients[i].n_provides;
     }
     door->names = calloc(n, sizeof *door->names);
     for (uint32_t i = 0; door->names != NULL && i < config->n_clients; i++) {
@@ -112,6 +175,7 @@ static enum px_err door_make(const struct px_door_config *config, struct door_pa
         .n_rules = config->n_clients,
         .clients_max = or_default(config->clients_max, 256),
         .calls_max = or_default(config->calls_max, 32),
+        .n_outside = or_default(config->services_max, 8),
         .message_max = or_default(config->request_max, 4u << 20),
         .memory_max = config->memory_max == 0 ? UINT64_C(64) << 20 : config->memory_max,
     };
@@ -142,9 +206,11 @@ static enum px_err mailboxes_add(struct px_system *system, struct door_part *doo
 {
     struct px_kernel *kernel = system->kernel;
     PX_TRY(px_kernel_contract(kernel, &px_contract_inspect));
+    PX_TRY(px_kernel_contract(kernel, &px_contract_outside));
     PX_TRY(px_kernel_add(kernel, &px_inspect_service, NULL, NULL, &door->inspect));
     PX_TRY(px_kernel_add(kernel, &px_door_service, NULL, NULL, &door->door));
     PX_TRY(px_kernel_add_remote(kernel, "guest", &door->guest));
+    PX_TRY(outside_add(system, door));
     PX_TRY(px_kernel_allow(kernel, system->addr_app, PX_C_INSPECT, door->inspect));
     return callable_add(system, door->inspect, &px_contract_inspect, true);
 }
@@ -199,6 +265,7 @@ enum px_err door_start(struct px_system *system)
     door->setup.guest = door->guest;
     inspect_start(system);
     enum px_err err = px_door_open(env, &door->setup);
+    door->env = err == PX_EOK ? env : NULL;
     return err == PX_EOK ? PX_EOK : system_fail(system, err, "door", px_err_text(err));
 }
 

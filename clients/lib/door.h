@@ -15,6 +15,12 @@ enum px_err door_start(struct px_system *system);
 /* Behind the kernel's end. NULL is fine. */
 void door_free(struct door_part *take_door);
 
+/* The name a program outside gave to mailbox `addr`; NULL: none. */
+const char *door_outside_name(const struct px_system *system, px_addr addr);
+
+/* Is it a mailbox for programs outside? */
+bool door_is_outside(const struct px_system *system, px_addr addr);
+
 /* ---- inspect.c ---- */
 
 extern const struct px_service px_inspect_service;

@@ -106,6 +106,36 @@ void fields_write(const char *content_type, const struct px_field *fields, uint3
     }
 }
 
+static bool header_is_valid(const struct px_header *h)
+{
+    bool valid = h->name.len > 0 && !is_reserved((const char *)h->name.ptr, h->name.len);
+    for (size_t i = 0; valid && i < h->name.len; i++) {
+        char c = (char)h->name.ptr[i];
+        valid = is_token_char(c) && text_lower(c) == c;
+    }
+    for (size_t i = 0; valid && i < h->value.len; i++) {
+        unsigned char c = h->value.ptr[i];
+        valid = (c >= 0x20 || c == '\t') && c != 0x7f;
+    }
+    return valid;
+}
+
+bool fields_are_valid(const uint8_t *list, size_t len)
+{
+    struct px_bytes in = px_bytes_of(list, len);
+    struct px_header header;
+    uint32_t n = 0;
+    if (len > FIELDS_LEN_MAX) {
+        return false;
+    }
+    while (px_header_list_next(&in, &header)) {
+        if (!header_is_valid(&header) || ++n > FIELDS_N_MAX) {
+            return false;
+        }
+    }
+    return !in.failed;
+}
+
 bool fields_find(const uint8_t *list, size_t len, const char *name, struct px_text *ret_value)
 {
     struct px_bytes in = px_bytes_of(list, len);

@@ -15,6 +15,8 @@ enum px_err fields_size(const char *content_type, const struct px_field *fields,
 /* Writes exactly that many bytes; names in lower case. */
 void fields_write(const char *content_type, const struct px_field *fields, uint32_t n_fields,
                   uint8_t *ret, size_t len);
+/* Is this a serialized list that a response may have? As fields_size, names in lower case. */
+bool fields_are_valid(const uint8_t *list, size_t len);
 /* Finds a field by name, any case, in a serialized list. */
 bool fields_find(const uint8_t *list, size_t len, const char *name, struct px_text *ret_value);
 

@@ -19,6 +19,28 @@ static bool mailbox_is(const struct inspect *inspect, px_addr addr)
     return strcmp(px_mailbox_name(inspect->env, addr), "?") != 0;
 }
 
+/* A mailbox for services outside that nobody was yet is nothing to look at. */
+static bool mailbox_is_shown(const struct inspect *inspect, px_addr addr)
+{
+    return !door_is_outside(inspect->system, addr) ||
+           door_outside_name(inspect->system, addr) != NULL;
+}
+
+static const char *mailbox_name(const struct inspect *inspect, px_addr addr)
+{
+    const char *outside = door_outside_name(inspect->system, addr);
+    return outside != NULL ? outside : px_mailbox_name(inspect->env, addr);
+}
+
+static px_addr mailbox_named(const struct inspect *inspect, const char *name)
+{
+    px_addr addr = 1;
+    while (mailbox_is(inspect, addr) && strcmp(mailbox_name(inspect, addr), name) != 0) {
+        addr++;
+    }
+    return mailbox_is(inspect, addr) ? addr : 0;
+}
+
 /* ---- the system, its services ---- */
 
 static void on_system(void *state, const struct px_msg *msg)
@@ -126,7 +148,7 @@ static Inspect__ServiceIs *service_of(const struct inspect *inspect, void *body,
     s->pieces = ledger.pieces;
     s->timers = ledger.timers;
     s->elements = ledger.elems;
-    put_text(body, &s->name, px_mailbox_name(inspect->env, addr));
+    put_text(body, &s->name, mailbox_name(inspect, addr));
     s->contracts = inspect_contracts(inspect, body, addr, &s->n_contracts);
     fill_counters(inspect, body, s, addr);
     return s;
@@ -135,17 +157,19 @@ static Inspect__ServiceIs *service_of(const struct inspect *inspect, void *body,
 static void on_services(void *state, const struct px_msg *msg)
 {
     const struct inspect *inspect = state;
-    uint32_t n = 0;
-    while (mailbox_is(inspect, (px_addr)(n + 1))) {
-        n++;
+    uint32_t n_all = 0, n = 0;
+    while (mailbox_is(inspect, (px_addr)(n_all + 1))) {
+        n_all++;
     }
     Inspect__ServiceList *m = px_msg_new(inspect->env, &inspect__service_list__descriptor);
-    Inspect__ServiceIs **list = px_msg_alloc(m, n * sizeof(Inspect__ServiceIs *));
+    Inspect__ServiceIs **list = px_msg_alloc(m, n_all * sizeof(Inspect__ServiceIs *));
+    for (px_addr addr = 1; addr <= n_all; addr++) {
+        if (mailbox_is_shown(inspect, addr)) {
+            list[n++] = service_of(inspect, m, addr);
+        }
+    }
     m->services = list;
     m->n_services = n;
-    for (uint32_t i = 0; i < n; i++) {
-        list[i] = service_of(inspect, m, (px_addr)(i + 1));
-    }
     fill_domains(inspect, m);
     px_reply(inspect->env, msg, PX_OK, m);
 }
@@ -177,8 +201,8 @@ static Inspect__TraceIs *record_of(const struct inspect *inspect, void *body,
     r->about = t->about;
     r->bytes = t->bytes;
     r->status = t->status;
-    put_text(body, &r->sender, px_mailbox_name(inspect->env, t->from));
-    put_text(body, &r->receiver, px_mailbox_name(inspect->env, t->to));
+    put_text(body, &r->sender, mailbox_name(inspect, t->from));
+    put_text(body, &r->receiver, mailbox_name(inspect, t->to));
     put_text(body, &r->kind, kind_names[t->kind]);
     put_text(body, &r->outcome, outcome_names[t->outcome]);
     put_method(inspect, body, &r->method, t->method);
@@ -192,45 +216,71 @@ static void ring_read(struct inspect *inspect, uint64_t n)
         (uint32_t)px_trace_read(inspect->system->kernel, inspect->records, (size_t)n);
 }
 
-static void on_trace(void *state, const struct px_msg *msg)
+/* What a watcher causes by watching is not told to watchers. */
+static bool is_watching(const struct inspect *inspect, const struct px_trace *t)
 {
-    struct inspect *inspect = state;
-    const Inspect__TraceFrom *from = msg->body;
-    char name[32] = "";
-    if (from->service.len < sizeof name && from->service.len > 0) {
-        memcpy(name, from->service.data, from->service.len);
-    }
-    px_addr only = px_mailbox(inspect->env, name);
-    uint32_t max = from->max == 0 ? INSPECT_RECORDS_MAX : from->max;
-    if (from->service.len > 0 && only == 0) {
-        px_reply_status(inspect->env, msg, PX_NOT_FOUND);
-        return;
-    }
-    if (max > INSPECT_RECORDS_MAX) {
-        px_reply_status(inspect->env, msg, PX_BAD_REQUEST);
-        return;
-    }
+    px_addr self = px_env_self(inspect->env);
+    return (t->from == self && t->kind == PX_KIND_ITEM) ||
+           (t->to == self && t->kind == PX_KIND_MORE);
+}
+
+Inspect__TraceRecords *inspect_records(struct inspect *inspect, const struct trace_wish *wish,
+                                       uint64_t *ret_position, uint32_t *ret_n)
+{
     struct px_ledger ledger;
     px_kernel_ledger(inspect->system->kernel, &ledger);
     uint64_t have = ledger.traced < INSPECT_TRACE_LENGTH ? ledger.traced : INSPECT_TRACE_LENGTH;
     uint64_t oldest = ledger.traced - have;
-    uint64_t at = from->position < oldest ? oldest : from->position;
+    uint64_t at = wish->position < oldest ? oldest : wish->position;
     at = at < ledger.traced ? at : ledger.traced;
     ring_read(inspect, ledger.traced - at);
     Inspect__TraceRecords *m = px_msg_new(inspect->env, &inspect__trace_records__descriptor);
-    Inspect__TraceIs **list = px_msg_alloc(m, max * sizeof(Inspect__TraceIs *));
+    Inspect__TraceIs **list = px_msg_alloc(m, wish->max * sizeof(Inspect__TraceIs *));
     uint32_t n = 0, i = 0;
-    for (; i < inspect->n_records && n < max; i++) {
+    for (; i < inspect->n_records && n < wish->max; i++) {
         const struct px_trace *t = &inspect->records[i];
-        if (only == 0 || t->from == only || t->to == only) {
+        bool wanted = wish->only == 0 || t->from == wish->only || t->to == wish->only;
+        if (wanted && !(wish->watches && is_watching(inspect, t))) {
             list[n++] = record_of(inspect, m, t);
         }
     }
     m->records = list;
     m->n_records = n;
     m->position = at + i;
-    m->missed = from->position == 0 || from->position >= at ? 0 : at - from->position;
-    px_reply(inspect->env, msg, PX_OK, m);
+    m->missed = wish->position == 0 || wish->position >= at ? 0 : at - wish->position;
+    *ret_position = at + i;
+    *ret_n = n;
+    return m;
+}
+
+enum px_status inspect_wish(const struct inspect *inspect, const Inspect__TraceFrom *from,
+                            struct trace_wish *ret_wish)
+{
+    char name[32] = "";
+    if (from->service.len < sizeof name && from->service.len > 0) {
+        memcpy(name, from->service.data, from->service.len);
+    }
+    *ret_wish = (struct trace_wish){.position = from->position,
+                                    .max = from->max == 0 ? INSPECT_RECORDS_MAX : from->max,
+                                    .only = mailbox_named(inspect, name)};
+    if (from->service.len > 0 && ret_wish->only == 0) {
+        return PX_NOT_FOUND;
+    }
+    return ret_wish->max > INSPECT_RECORDS_MAX ? PX_BAD_REQUEST : PX_OK;
+}
+
+static void on_trace(void *state, const struct px_msg *msg)
+{
+    struct inspect *inspect = state;
+    struct trace_wish wish;
+    uint64_t position;
+    uint32_t n;
+    enum px_status status = inspect_wish(inspect, msg->body, &wish);
+    if (status != PX_OK) {
+        px_reply_status(inspect->env, msg, status);
+        return;
+    }
+    px_reply(inspect->env, msg, PX_OK, inspect_records(inspect, &wish, &position, &n));
 }
 
 /* ---- the mailbox ---- */
@@ -247,7 +297,7 @@ static enum px_err inspect_init(void *state, struct px_env *env)
     struct inspect *inspect = state;
     inspect->env = env;
     inspect->since_us = px_now_us(env);
-    return PX_EOK;
+    return inspect_watch_init(inspect);
 }
 
 static const struct px_handler handlers[] = {
@@ -256,6 +306,7 @@ static const struct px_handler handlers[] = {
     {INSPECT_DESCRIBE, inspect_on_describe},
     {INSPECT_TRACE, on_trace},
     {INSPECT_EDGES, inspect_on_edges},
+    {INSPECT_WATCH, inspect_on_watch},
 };
 
 const struct px_service px_inspect_service = {
@@ -264,4 +315,6 @@ const struct px_service px_inspect_service = {
     .handlers = handlers,
     .n_handlers = sizeof handlers / sizeof handlers[0],
     .init = inspect_init,
+    .more = inspect_watch_more,
+    .ended = inspect_watch_ended,
 };

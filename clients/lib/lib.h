@@ -20,6 +20,7 @@
  *     form_head.c, form_urlencoded.c, form_multipart.c         reading them (pure)
  *     form_collect.c                             whole forms
  *     door.c        the way in for other programs
+ *     outside.c     requests that one of them answers
  *     inspect*.c    the mailbox that tells what there is (inspect_impl.h)
  */
 #ifndef LIB_H
@@ -39,6 +40,7 @@
 
 enum {
     CALLABLES_MAX = 128,
+    OUTSIDE_MAX = 32, /* services behind the door; PX_DOOR_SERVICES_MAX */
     FILE_ROOTS_MAX = 16,
     UPGRADES_MAX = 8,
     LISTENERS_MAX = 64,
@@ -58,6 +60,7 @@ struct app;
 struct aside;
 struct door_part;
 struct host;
+struct relay;
 struct stream;
 
 struct listener {
@@ -161,6 +164,8 @@ enum app_counter {
     COUNT_FORM_REFUSED,
     COUNT_RANGE_IGNORED,
     COUNT_LISTING_CUT,
+    COUNT_OUTSIDE_AWAY,
+    COUNT_OUTSIDE_BROKEN,
     N_COUNTERS
 };
 
@@ -179,6 +184,9 @@ struct app {
     struct px_pool form_wholes;   /* of struct form_whole */
     struct px_pool nobody;        /* one element: who answers requests that got none of their own */
     void *refuser;                /* that element */
+    struct px_pool relays;        /* of struct relay */
+    px_addr outside_first;        /* mailboxes of services outside */
+    uint32_t n_relays[OUTSIDE_MAX]; /* requests that each of them has */
 };
 
 /* What the flush phase still has to tell the owner of a request or stream. Callbacks that do not
@@ -214,9 +222,10 @@ struct request {
     px_addr engine;
     uint16_t path_len;
     bool held, announced, is_head, has_left, in_open, in_reading, fin_told, reading_file,
-        told_to_wait, hooked;
-    struct aside *aside;           /* NULL: it is neither logged nor ruled */
-    struct px_routes *held_routes; /* what `match` points into, if it outlives the function */
+        told_to_wait, hooked, relayed; /* relayed: its body is not ours */
+    struct relay *relay;               /* NULL: nobody outside answers it */
+    struct aside *aside;               /* NULL: it is neither logged nor ruled */
+    struct px_routes *held_routes;     /* what `match` points into, if it outlives the function */
     struct route_match match;
 };
 
@@ -387,6 +396,30 @@ size_t event_stream_size(void);
 /* ---- form.c, form_collect.c ---- */
 size_t form_size(void);
 size_t form_whole_size(void);
+
+/* ---- door.c ---- */
+/* The mailbox of a program that answers requests as `name`; 0: nobody does now. */
+px_addr door_outside(const struct px_system *system, const char *name);
+/* The first of the mailboxes for services outside; 0: there are none. */
+px_addr door_outside_first(const struct px_system *system);
+
+/* ---- outside.c ---- */
+size_t relay_size(void);
+/* The request ends: so does what is beside it. */
+void relay_end(struct request *r, enum px_status status);
+void relay_gone(struct app *app, px_peer peer);
+/* Was it about one of these? */
+bool relay_lost(struct app *app, px_peer from, px_handle tag);
+/* The engine has said this of a request that is `relayed`. */
+void relay_body(struct request *r, const struct px_msg *msg, bool fin);
+void relay_trailers(struct request *r, const struct px_msg *msg);
+void relay_credit(struct request *r, uint32_t bytes);
+void relay_on_inform(void *state, const struct px_msg *msg);
+void relay_on_respond(void *state, const struct px_msg *msg);
+void relay_on_data(void *state, const struct px_msg *msg);
+void relay_on_trailers(void *state, const struct px_msg *msg);
+void relay_on_credit(void *state, const struct px_msg *msg);
+void relay_on_cancel(void *state, const struct px_msg *msg);
 
 /* ---- stream.c ---- */
 void stream_on_accepted(void *state, const struct px_msg *msg);

@@ -99,6 +99,9 @@ static void request_end(struct request *r, enum px_status status)
     if (r->events != NULL && r->events->ended != NULL) {
         r->events->ended(request_handle(r), r->arg, status);
     }
+    if (r->relay != NULL) {
+        relay_end(r, status);
+    }
     if (r->aside != NULL) {
         aside_end(r, status);
     }
@@ -353,7 +356,11 @@ void request_on_credit(void *state, const struct px_msg *msg)
     if (r != NULL) {
         r->credit += credit->bytes;
         r->window = r->credit > r->window ? r->credit : r->window;
-        reply_pump(r);
+        if (r->relay != NULL) {
+            relay_credit(r, credit->bytes);
+        } else {
+            reply_pump(r);
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "door.h"
+#include "door_contract.h"
 #include "file_contract.h"
 #include "http_contract.h"
 #include "net_contract.h"
@@ -142,6 +143,9 @@ const ProtobufCServiceDescriptor *contract_descriptor(const struct px_system *sy
         if (contracts[i]->number == number) {
             return contracts[i]->descriptor;
         }
+    }
+    if (number == PX_C_OUTSIDE) {
+        return px_contract_outside.descriptor;
     }
     for (uint32_t i = 0; i < system->n_callables; i++) {
         if (system->callables[i].contract->number == number) {

@@ -18,6 +18,7 @@ enum {
     INSPECT_DESCRIBE = PX_METHOD(PX_C_INSPECT, 2),
     INSPECT_TRACE = PX_METHOD(PX_C_INSPECT, 3),
     INSPECT_EDGES = PX_METHOD(PX_C_INSPECT, 4),
+    INSPECT_WATCH = PX_METHOD(PX_C_INSPECT, 5),
 };
 
 extern const struct px_contract px_contract_inspect;

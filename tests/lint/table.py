@@ -13,7 +13,7 @@ LIBRARY_SYMBOLS = {}
 LIBRARY_HEADERS = {}
 
 # Contracts transports may speak.
-TRANSPORT_CONTRACTS = ["stream", "net", "file", "link"]
+TRANSPORT_CONTRACTS = ["stream", "net", "file", "link", "door"]
 
 
 def services_built():

@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "door.pb-c.h"
+#include "door_contract.h"
 #include "ktest.pb-c.h"
 
 struct rig *rig;
@@ -60,24 +62,68 @@ static void toy_plant(void *state, const struct px_msg *msg)
     px_reply(((struct toy *)state)->env, msg, PX_OK, m);
 }
 
+/* Items as many as it may send, each with its number; a reply behind the one that was asked for. */
+static void toy_watch(void *state, const struct px_msg *msg)
+{
+    px_call_tag(((struct toy *)state)->env, msg, 7);
+    rig->watched = px_msg_hold(msg);
+}
+
+static void toy_more(void *state, uint64_t tag, uint32_t n)
+{
+    struct px_env *env = ((struct toy *)state)->env;
+    const Ktest__Number *asked = rig->watched->body;
+    ck_assert_uint_eq(tag, 7);
+    rig->n_more += n;
+    for (; n > 0 && rig->n_items < asked->value; n--) {
+        Ktest__Number *m = px_msg_new(env, &ktest__number__descriptor);
+        m->value = ++rig->n_items;
+        if (rig->item_len > 0) {
+            struct px_buf *buf = px_buf_new(env, rig->item_len);
+            memset(px_buf_data(buf), 'i', rig->item_len);
+            ck_assert(px_msg_attach_take(m, buf, 0, rig->item_len));
+        }
+        ck_assert(px_item(env, rig->watched, m));
+    }
+    if (rig->n_items == asked->value) {
+        px_reply_status(env, rig->watched, PX_OK);
+        px_msg_release(rig->watched);
+        rig->watched = NULL;
+    }
+}
+
+static void toy_bytes(void *state, const struct px_msg *msg)
+{
+    (void)state;
+    rig->told = ((const Ktest__Number *)msg->body)->value;
+    rig->told_tag = msg->tag;
+    rig->told_len = px_msg_payload_len(msg);
+}
+
 static void toy_ended(void *state, uint64_t tag, enum px_status reason)
 {
     (void)state;
     ck_assert_uint_eq(tag, 7);
     rig->n_ended++;
     rig->ended = reason;
+    px_msg_release(rig->watched);
+    rig->watched = NULL;
 }
 
-static const struct px_handler toy_handlers[] = {
-    {TOY_ASK, toy_ask}, {TOY_RETRY, toy_retry}, {TOY_PLANT, toy_plant}};
+static const struct px_handler toy_handlers[] = {{TOY_ASK, toy_ask},
+                                                 {TOY_RETRY, toy_retry},
+                                                 {TOY_PLANT, toy_plant},
+                                                 {TOY_WATCH, toy_watch},
+                                                 {STACK_BYTES, toy_bytes}};
 
 static const struct px_service toy_service = {
     .name = "toy",
     .state_size = sizeof(struct toy),
     .handlers = toy_handlers,
-    .n_handlers = 3,
+    .n_handlers = 5,
     .init = toy_init,
     .ended = toy_ended,
+    .more = toy_more,
 };
 
 /* ---- the kernel ---- */
@@ -106,6 +152,20 @@ static int listen_at(const char *path)
     return fd;
 }
 
+static void outside_add(struct px_kernel *k)
+{
+    ck_assert_int_eq(px_kernel_contract(k, &px_contract_outside), PX_EOK);
+    ck_assert_int_eq(px_kernel_contract(k, &px_contract_stack), PX_EOK);
+    for (int i = 0; i < RIG_SERVICES; i++) {
+        px_addr *addr = &rig->outside[i];
+        ck_assert_int_eq(px_kernel_add_remote(k, i == 0 ? "outside1" : "outside2", addr), PX_EOK);
+        ck_assert_int_eq(px_kernel_allow(k, rig->guest, PX_C_OUTSIDE, *addr), PX_EOK);
+        ck_assert_int_eq(px_kernel_allow(k, rig->toy, PX_C_TOY, *addr), PX_EOK);
+        ck_assert_int_eq(px_kernel_allow(k, *addr, PX_C_STACK, rig->toy), PX_EOK);
+    }
+    rig->role = (struct px_door_role){&px_contract_toy, &px_contract_stack, rig->toy};
+}
+
 static void kernel_begin(uint32_t clients_max, bool with_rule)
 {
     struct px_posix_config config = {.log = rig_log};
@@ -119,6 +179,7 @@ static void kernel_begin(uint32_t clients_max, bool with_rule)
     ck_assert_int_eq(px_kernel_add(k, &px_door_service, NULL, NULL, &rig->door), PX_EOK);
     ck_assert_int_eq(px_kernel_add_remote(k, "guest", &rig->guest), PX_EOK);
     ck_assert_int_eq(px_kernel_allow(k, rig->guest, PX_C_TOY, rig->toy), PX_EOK);
+    outside_add(k);
     ck_assert_int_eq(px_kernel_start(k), PX_EOK);
     rig->target = (struct px_door_target){rig->toy, "toy", &px_contract_toy, false, "Retry"};
     struct px_door_setup setup = {.listen_fd = rig->listen_fd,
@@ -127,6 +188,10 @@ static void kernel_begin(uint32_t clients_max, bool with_rule)
                                   .n_targets = 1,
                                   .rules = &rig->rule,
                                   .n_rules = with_rule ? 1 : 0,
+                                  .roles = &rig->role,
+                                  .n_roles = 1,
+                                  .outside = {rig->outside[0], rig->outside[1]},
+                                  .n_outside = RIG_SERVICES,
                                   .clients_max = clients_max,
                                   .calls_max = RIG_CALLS,
                                   .message_max = RIG_REQUEST,
@@ -150,7 +215,11 @@ void rig_restart(uint32_t clients_max, bool with_rule, const char *const *servic
 {
     px_kernel_free(rig->kernel);
     px_posix_free(rig->os);
-    rig->rule = (struct px_door_rule){geteuid(), services, n_services};
+    rig->rule = (struct px_door_rule){.uid = geteuid(),
+                                      .services = services,
+                                      .n_services = n_services,
+                                      .provides = services,
+                                      .n_provides = n_services};
     kernel_begin(clients_max, with_rule);
 }
 
@@ -368,6 +437,104 @@ struct heard hear(int fd)
     far_read_some(fd, h.body_len, h.body, sizeof h.body);
     far_read_some(fd, h.payload_len, NULL, 0);
     return h;
+}
+
+/* ---- attached ---- */
+
+int pair_open(void)
+{
+    static const uint8_t pair[] = {0, 'S', 'P', 0, 0, 0x11, 0, 0};
+    uint8_t back[8];
+    int fd = far_connect();
+    far_write(fd, pair, sizeof pair);
+    far_read(fd, back, sizeof back);
+    ck_assert_mem_eq(back, pair, sizeof pair);
+    return fd;
+}
+
+void pair_make(struct said *ret, const struct pair *p)
+{
+    size_t service = p->service == NULL ? 0 : strlen(p->service);
+    size_t method = p->method == NULL ? 0 : strlen(p->method);
+    size_t text = p->text == NULL ? 0 : strlen(p->text);
+    uint8_t *at = ret->bytes;
+    *at++ = 1;
+    at = put_number(at, 4 + 24 + service + method + text + p->body_len + p->payload_len, 8, true);
+    at = put_number(at, 1, 4, true); /* hops */
+    *at++ = 1;                       /* version */
+    *at++ = (uint8_t)p->kind;
+    at = put_number(at, p->status, 2, false);
+    at = put_number(at, p->number, 4, false);
+    at = put_number(at, p->id, 8, false);
+    *at++ = (uint8_t)service;
+    *at++ = (uint8_t)method;
+    at = put_number(at, text, 2, false);
+    at = put_number(at, p->body_len, 4, false);
+    at = put(at, p->service, service);
+    at = put(at, p->method, method);
+    at = put(at, p->text, text);
+    at = put(at, p->body, p->body_len);
+    at = put(at, p->payload, p->payload_len);
+    ret->len = (size_t)(at - ret->bytes);
+}
+
+void pair_say(int fd, const struct pair *p)
+{
+    static struct said said;
+    pair_make(&said, p);
+    far_write(fd, said.bytes, said.len);
+}
+
+void pair_provide(int fd, const char *name, const char *description, bool with_role)
+{
+    uint8_t body[512];
+    Door__Offer offer = DOOR__OFFER__INIT;
+    offer.name = (ProtobufCBinaryData){strlen(name), (uint8_t *)(uintptr_t)name};
+    offer.description =
+        (ProtobufCBinaryData){strlen(description), (uint8_t *)(uintptr_t)description};
+    if (with_role) {
+        offer.contract = (ProtobufCBinaryData){9, (uint8_t *)(uintptr_t) "ktest.Toy"};
+        offer.hash = px_contract_hash(&px_contract_toy);
+    }
+    pair_say(fd, &(struct pair){.kind = 1,
+                                .id = 900,
+                                .service = "door",
+                                .method = "Provide",
+                                .body = body,
+                                .body_len = door__offer__pack(&offer, body)});
+}
+
+struct pair_heard pair_hear(int fd)
+{
+    uint8_t head[37];
+    struct pair_heard h = {.id = 0};
+    far_read(fd, head, sizeof head);
+    ck_assert_uint_eq(head[0], 1);
+    uint64_t len = number_at(head + 1, 8, true);
+    ck_assert_uint_eq(number_at(head + 9, 4, true), 1);
+    ck_assert_uint_eq(head[13], 1);
+    h.kind = head[14];
+    h.status = (unsigned)number_at(head + 15, 2, false);
+    h.number = number_at(head + 17, 4, false);
+    h.id = number_at(head + 21, 8, false);
+    size_t service_len = head[29], method_len = head[30];
+    size_t text_len = number_at(head + 31, 2, false);
+    h.body_len = number_at(head + 33, 4, false);
+    ck_assert_uint_le(28 + service_len + method_len + text_len + h.body_len, len);
+    h.payload_len = len - 28 - service_len - method_len - text_len - h.body_len;
+    far_read_some(fd, service_len, h.service, sizeof h.service - 1);
+    far_read_some(fd, method_len, h.method, sizeof h.method - 1);
+    far_read_some(fd, text_len, h.text, sizeof h.text - 1);
+    far_read_some(fd, h.body_len, h.body, sizeof h.body);
+    far_read_some(fd, h.payload_len, h.payload, sizeof h.payload);
+    return h;
+}
+
+uint64_t pair_value(const struct pair_heard *heard)
+{
+    struct heard h = {.body_len = heard->body_len};
+    memcpy(h.body, heard->body, heard->body_len);
+    return heard_value(&h);
 }
 
 uint64_t heard_value(const struct heard *heard)

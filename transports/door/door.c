@@ -12,7 +12,7 @@ static const char *const counter_names[DOOR_N_COUNTERS] = {
     [DOOR_N_STRANGERS] = "strangers", [DOOR_N_CALLS] = "calls",
     [DOOR_N_ANSWERED] = "answered",   [DOOR_N_REFUSED] = "refused",
     [DOOR_N_BUSY] = "busy",           [DOOR_N_BROKEN] = "broken",
-    [DOOR_N_SLOW] = "slow",
+    [DOOR_N_SLOW] = "slow",           [DOOR_N_PROVIDED] = "provided",
 };
 
 void client_count(struct client *client, enum door_counter which)
@@ -28,6 +28,9 @@ void client_end(struct client *client)
     while (client->calls != NULL) {
         call_drop(client->calls);
     }
+    if (client->outside != NULL) {
+        outside_leave(client->outside);
+    }
     px_sul_cancel(door->env, &client->in_timer);
     px_sul_cancel(door->env, &client->out_timer);
     px_want_cancel(door->env, &client->want);
@@ -38,9 +41,25 @@ void client_end(struct client *client)
     px_pool_put(&door->clients, client);
 }
 
+void client_broken(struct client *client)
+{
+    client_count(client, DOOR_N_BROKEN);
+    client_end(client);
+}
+
+/* What it may leave unread and still be read from. A service is: the bytes it has not read are
+ * others', and it may be writing to us before it reads on. */
+static uint64_t unread_max(const struct client *client)
+{
+    if (client->outside != NULL) {
+        return PX_DOOR_SERVICE_MAX;
+    }
+    return client->attached ? PX_DOOR_ATTACHED_MAX : PX_DOOR_UNREAD_MAX;
+}
+
 void client_listen(struct client *client)
 {
-    bool reads = client->state != CLIENT_ENDING && client->out.len <= PX_DOOR_UNREAD_MAX;
+    bool reads = client->state != CLIENT_ENDING && client->out.len <= unread_max(client);
     unsigned events = (reads ? POSIX_IN : 0u) | (client->full ? POSIX_OUT : 0u);
     posix_events(client->door->os, &client->source, (uint8_t)events);
 }
@@ -172,6 +191,9 @@ enum px_err px_door_open(struct px_env *env, const struct px_door_setup *config)
                         calls < DOOR_CALLS_LIMIT ? (uint32_t)calls : DOOR_CALLS_LIMIT, 0));
     PX_TRY(px_link_add(px_env_kernel(env), &door_link_ops, door, &door->link));
     PX_TRY(px_link_place(door->link, guest));
+    for (uint32_t i = 0; i < config->n_outside; i++) {
+        door->outside[i] = (struct outside){.door = door, .addr = config->outside[i]};
+    }
     int fd = dup(config->listen_fd);
     if (fd < 0) {
         return PX_EIO;

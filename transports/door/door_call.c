@@ -24,7 +24,7 @@ static void names_add(struct names *names, const char *name)
     }
 }
 
-static bool rule_permits(const struct px_door_rule *rule, const char *service)
+bool door_rule_permits(const struct px_door_rule *rule, const char *service)
 {
     if (rule == NULL || rule->services == NULL) {
         return true;
@@ -43,8 +43,15 @@ static void refuse_service(struct client *client, const struct door_request *req
     struct names names = {.len = 0};
     for (uint32_t i = 0; i < config->n_targets; i++) {
         bool again = i > 0 && config->targets[i].addr == config->targets[i - 1].addr;
-        if (!again && rule_permits(client->rule, config->targets[i].name)) {
+        if (!again && door_rule_permits(client->rule, config->targets[i].name)) {
             names_add(&names, config->targets[i].name);
+        }
+    }
+    for (uint32_t i = 0; i < config->n_outside; i++) {
+        const struct outside *o = &client->door->outside[i];
+        if (o->client != NULL && o->description != NULL &&
+            door_rule_permits(client->rule, o->name)) {
+            names_add(&names, o->name);
         }
     }
     client_refuse(client, request->hops, PX_NOT_FOUND,
@@ -85,7 +92,7 @@ static bool method_is(const struct px_door_target *target, uint32_t index, struc
 }
 
 /* "Describe", "inspect.Inspect.Describe". What stands in front of it is looked at later. */
-static bool method_ends(struct px_span name, const char *last)
+bool door_method_ends(struct px_span name, const char *last)
 {
     size_t len = strlen(last);
     return name.len >= len && memcmp(name.ptr + name.len - len, last, len) == 0 &&
@@ -104,8 +111,8 @@ request_target(struct client *client, const struct door_request *request, uint32
             continue;
         }
         any = true;
-        bool is_open = t->open_method != NULL && method_ends(request->method, t->open_method);
-        if (!is_open && !rule_permits(client->rule, t->name)) {
+        bool is_open = t->open_method != NULL && door_method_ends(request->method, t->open_method);
+        if (!is_open && !door_rule_permits(client->rule, t->name)) {
             client_refuse(client, request->hops, PX_DENIED,
                           "uid %u may not call %s: allow it in the door's configuration",
                           client->uid, t->name);
@@ -128,7 +135,7 @@ request_target(struct client *client, const struct door_request *request, uint32
 
 /* ---- a call and its end ---- */
 
-static void call_unlink(struct call *call)
+void client_call_unlink(struct call *call)
 {
     struct client *client = call->client;
     *call->at = call->next;
@@ -140,9 +147,9 @@ static void call_unlink(struct call *call)
     px_pool_put(&client->door->calls, call);
 }
 
-/* Tells the kernel that nobody waits any more. What it had to say could be repeated only if its
- * reserve were used up: then its own answer will find nobody. */
-static void call_take_back(const struct call *call, enum px_status why)
+/* What it had to say could be repeated only if the kernel's reserve were used up: then an answer
+ * will find nobody, and a stream waits for the next allowance. */
+void client_call_tell(const struct call *call, enum px_kind kind, enum px_status why, uint32_t n)
 {
     struct door *door = call->client->door;
     struct px_chain none = {.len = 0};
@@ -150,17 +157,23 @@ static void call_take_back(const struct call *call, enum px_status why)
                            .sender = door->config.guest,
                            .method = call->method,
                            .id = px_handle_of(&door->calls, call),
-                           .kind = PX_KIND_ENDED,
-                           .status = why};
+                           .kind = (uint8_t)kind,
+                           .status = why,
+                           .deadline_ms = n};
     if (px_link_in(door->link, &wire, &none) != PX_EOK) {
-        PX_LOG(door->env, PX_LOG_DEBUG, "not_taken_back", PX_KV_U64("method", call->method));
+        PX_LOG(door->env, PX_LOG_DEBUG, "not_told", PX_KV_U64("method", call->method));
     }
+}
+
+static void call_take_back(const struct call *call, enum px_status why)
+{
+    client_call_tell(call, PX_KIND_ENDED, why, 0);
 }
 
 void call_drop(struct call *call)
 {
     call_take_back(call, PX_CANCELLED);
-    call_unlink(call);
+    client_call_unlink(call);
 }
 
 static void call_late(struct px_sul *sul)
@@ -169,11 +182,10 @@ static void call_late(struct px_sul *sul)
     client_refuse(call->client, px_span_of(call->hops, call->hops_len), PX_TIMED_OUT,
                   "no answer within the deadline; give a longer one if the service needs it");
     call_take_back(call, PX_TIMED_OUT);
-    call_unlink(call);
+    client_call_unlink(call);
 }
 
-/* NULL: it was answered. */
-static struct call *call_new(struct client *client, const struct door_request *request)
+struct call *client_call_new(struct client *client, const struct door_request *request)
 {
     struct door *door = client->door;
     struct call *call = client->n_calls < door->config.calls_max ? px_pool_get(&door->calls) : NULL;
@@ -200,43 +212,42 @@ static struct call *call_new(struct client *client, const struct door_request *r
     return call;
 }
 
-/* Payload stays where it is if that is ours to keep. */
-static bool payload_chain(struct door *door, const struct door_request *request, struct px_buf *buf,
-                          struct px_chain *ret)
+bool door_payload(struct px_link *link, struct px_span payload, struct px_buf *buf,
+                  struct px_chain *ret)
 {
-    if (request->payload.len == 0) {
+    struct px_env *env = px_link_env(link);
+    if (payload.len == 0) {
         return true;
     }
-    struct px_env *env = px_link_env(door->link);
     if (buf == NULL) {
-        return px_chain_copy_in(env, ret, request->payload.ptr, request->payload.len);
+        return px_chain_copy_in(env, ret, payload.ptr, payload.len);
     }
-    return px_chain_append(env, ret, buf, (uint64_t)(request->payload.ptr - px_buf_data(buf)),
-                           (uint32_t)request->payload.len, 0);
+    return px_chain_append(env, ret, buf, (uint64_t)(payload.ptr - px_buf_data(buf)),
+                           (uint32_t)payload.len, 0);
 }
 
-static void call_send(struct call *call, const struct door_request *request, struct px_buf *buf,
-                      uint32_t ms)
+void client_call_send(struct call *call, const struct door_request *request, struct px_span body,
+                      struct px_span payload, struct px_buf *buf)
 {
     struct client *client = call->client;
     struct door *door = client->door;
-    struct px_chain payload = {.len = 0};
+    struct px_chain chain = {.len = 0};
     struct px_wire wire = {.mailbox = call->to,
                            .sender = door->config.guest,
                            .method = call->method,
                            .id = px_handle_of(&door->calls, call),
                            .kind = PX_KIND_CALL,
-                           .deadline_ms = ms,
-                           .body = request->body.ptr,
-                           .body_len = request->body.len,
+                           .deadline_ms = request->deadline_ms,
+                           .body = body.ptr,
+                           .body_len = body.len,
                            .has_body = true};
     client_count(client, DOOR_N_CALLS);
-    if (!payload_chain(door, request, buf, &payload) ||
-        px_link_in(door->link, &wire, &payload) == PX_ENOMEM) {
+    if (!door_payload(door->link, payload, buf, &chain) ||
+        px_link_in(door->link, &wire, &chain) == PX_ENOMEM) {
         client_refuse(client, request->hops, PX_NO_MEMORY, "memory ran out; try again later");
-        call_unlink(call);
+        client_call_unlink(call);
     }
-    px_chain_clear(&payload); /* any other error is answered by the kernel */
+    px_chain_clear(&chain); /* any other error is answered by the kernel */
 }
 
 /* False: it was answered. */
@@ -245,12 +256,16 @@ static bool shape_permits(struct client *client, const struct door_request *requ
 {
     const char *name = target->contract->descriptor->methods[index].name;
     uint8_t shape = target->contract->shapes[index];
-    if (shape == PX_ONEWAY || shape == PX_STREAM) {
-        client_refuse(client, request->hops, PX_UNSUPPORTED, "%s is not a single call: it %s", name,
-                      shape == PX_STREAM ? "answers with a stream" : "is never answered");
+    if (shape == PX_ONEWAY || (shape == PX_STREAM) != (request->kind == DOOR_STREAM)) {
+        client_refuse(client, request->hops, PX_UNSUPPORTED,
+                      shape == PX_ONEWAY   ? "%s is not a single call: it is never answered"
+                      : shape == PX_STREAM ? "%s is not a single call: it answers with a stream, "
+                                             "for those who are attached"
+                                           : "%s is a single call, not a stream",
+                      name);
         return false;
     }
-    if (target->looks && shape != PX_CALL_IDEMPOTENT) {
+    if (target->looks && shape == PX_CALL) {
         client_refuse(client, request->hops, PX_DENIED,
                       "%s is for the program itself: clients may only look at %s", name,
                       target->name);
@@ -259,48 +274,74 @@ static bool shape_permits(struct client *client, const struct door_request *requ
     return true;
 }
 
-void door_call(struct client *client, const struct door_request *request, struct px_buf *buf)
+static bool request_is_spoken(struct client *client, const struct door_request *request)
 {
-    uint32_t index = 0;
-    if (request->version != DOOR_VERSION || request->kind != DOOR_KIND_CALL) {
+    if (request->version != DOOR_VERSION ||
+        (request->kind != DOOR_KIND_CALL && !client->attached)) {
         client_refuse(client, request->hops, PX_UNSUPPORTED,
                       "version %u, kind %u is not spoken here; version %d, kind %d is",
                       request->version, request->kind, DOOR_VERSION, DOOR_KIND_CALL);
-        return;
-    }
-    const struct px_door_target *target = request_target(client, request, &index);
-    if (target == NULL) {
-        return;
-    }
-    if (!shape_permits(client, request, target, index)) {
-        return;
+        return false;
     }
     if (request->body.len > PX_DOOR_BODY_MAX) {
         client_refuse(client, request->hops, PX_TOO_LARGE, "a body of %zu bytes; at most %d",
                       request->body.len, PX_DOOR_BODY_MAX);
+        return false;
+    }
+    return true;
+}
+
+void door_call(struct client *client, const struct door_request *request, struct px_buf *buf)
+{
+    uint32_t index = 0;
+    if (!request_is_spoken(client, request) || outside_describe(client, request)) {
         return;
     }
-    struct call *call = call_new(client, request);
+    struct outside *outside = outside_named(client->door, request->service);
+    if (outside != NULL) {
+        outside_call(client, request, outside, buf);
+        return;
+    }
+    const struct px_door_target *target = request_target(client, request, &index);
+    if (target == NULL || !shape_permits(client, request, target, index)) {
+        return;
+    }
+    struct call *call = client_call_new(client, request);
     if (call != NULL) {
         call->method = PX_METHOD(target->contract->number, index);
         call->to = target->addr;
-        call_send(call, request, buf, request->deadline_ms);
+        client_call_send(call, request, request->body, request->payload, buf);
     }
 }
 
 /* ---- answers ---- */
 
+/* An item: the call goes on, unless it could not be told. */
+static void item_deliver(struct call *call, const struct px_msg *msg)
+{
+    px_sul_cancel(call->client->door->env, &call->deadline); /* it bounds the first one */
+    if (!client_answer(call->client, px_span_of(call->hops, call->hops_len), msg)) {
+        call_take_back(call, PX_CANCELLED);
+        client_call_unlink(call);
+    }
+}
+
 static void link_deliver(void *ctx, const struct px_msg *msg, uint32_t deadline_ms)
 {
     struct door *door = ctx;
     (void)deadline_ms;
-    struct call *call = msg->kind == PX_KIND_REPLY ? px_pool_own(&door->calls, msg->tag) : NULL;
+    bool answers = msg->kind == PX_KIND_REPLY || msg->kind == PX_KIND_ITEM;
+    struct call *call = answers ? px_pool_own(&door->calls, msg->tag) : NULL;
     if (call == NULL) {
         return; /* somebody came or went, or it is late */
     }
+    if (msg->kind == PX_KIND_ITEM) {
+        item_deliver(call, msg);
+        return;
+    }
     client_count(call->client, DOOR_N_ANSWERED);
-    client_answer(call->client, px_span_of(call->hops, call->hops_len), msg);
-    call_unlink(call);
+    (void)client_answer(call->client, px_span_of(call->hops, call->hops_len), msg);
+    client_call_unlink(call);
 }
 
 static void link_flush(void *ctx)

@@ -22,6 +22,12 @@ enum {
     PX_DOOR_MESSAGE_MS = 10000,        /* from the first byte of a message to its last; the end */
     PX_DOOR_READ_MS = 30000,           /* nothing of an answer was taken for so long; the end */
     PX_DOOR_TEXT_MAX = 480,            /* bytes of the text of an answer; cut */
+    PX_DOOR_ATTACHED_MAX = 1 << 20,    /* PX_DOOR_UNREAD_MAX for those who are attached */
+    PX_DOOR_SERVICE_MAX = 32 << 20,    /* bytes a service outside has not read; a call is BUSY, what
+                                          else there is to say is the end */
+    PX_DOOR_OFFER_MAX = 65536,         /* bytes of an Offer; BAD_REQUEST */
+    PX_DOOR_SERVICE_NAME_MAX = 31,     /* bytes of the name of a service outside; BAD_REQUEST */
+    PX_DOOR_SERVICES_MAX = 32,         /* services outside; what may be configured */
 };
 
 /* A service that may be called, by one of its contracts. */
@@ -34,11 +40,19 @@ struct px_door_target {
                                 none */
 };
 
+/* A contract of the system that a program outside may fulfil. */
+struct px_door_role {
+    const struct px_contract *hears, *says; /* oneways: to it, from it */
+    px_addr peer;                           /* whom it speaks with */
+};
+
 /* Who may come in besides the user the door belongs to, or what that one may call. */
 struct px_door_rule {
     uint32_t uid;
     const char *const *services; /* names of mailboxes; NULL: all */
     uint32_t n_services;
+    const char *const *provides; /* names of services it may be */
+    uint32_t n_provides;
 };
 
 struct px_door_setup {
@@ -48,6 +62,10 @@ struct px_door_setup {
     uint32_t n_targets;
     const struct px_door_rule *rules; /* must outlive the kernel */
     uint32_t n_rules;
+    const struct px_door_role *roles; /* must outlive the kernel */
+    uint32_t n_roles;
+    px_addr outside[PX_DOOR_SERVICES_MAX]; /* remote mailboxes for services outside */
+    uint32_t n_outside;
     uint32_t clients_max; /* connections at a time; further ones are closed at once */
     uint32_t calls_max;   /* calls of one client at a time; further ones are answered BUSY */
     uint32_t message_max; /* bytes of a request; answered TOO_LARGE, and the end of the client */
@@ -60,5 +78,12 @@ extern const struct px_service px_door_service;
 /* Opens it. `env`: of the mailbox "door" of a kernel that has started. ENOMEM; EUNSUPPORTED: it is
  * not on a posix world; EIO: the descriptor cannot be watched. */
 PX_MUST_USE enum px_err px_door_open(struct px_env *env, const struct px_door_setup *config);
+
+/* The mailbox of the service outside that fulfils `contract` as `name`; 0: nobody is that now.
+ * `env`: of the mailbox "door". */
+px_addr px_door_outside(const struct px_env *env, const char *name,
+                        const struct px_contract *contract);
+/* The name that a mailbox of px_door_setup.outside has now, or had last; NULL: none. */
+const char *px_door_outside_name(const struct px_env *env, px_addr addr);
 
 #endif

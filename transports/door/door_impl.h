@@ -3,6 +3,9 @@
  *     door.c        the mailbox: listening, clients coming and going
  *     door_in.c     from the socket to requests
  *     door_call.c   from a request to a call of the kernel, and its end
+ *     door_pair.c   what those say who are attached
+ *     door_offer.c  who becomes a service
+ *     door_outside.c  calls and messages for services outside, and from them
  *     door_out.c    from an answer to the socket
  *     door_frame.c  the form of both (pure)
  *     door_place.c  the folder, the lock and the socket
@@ -32,6 +35,7 @@ enum {
     DOOR_PAUSE_US = 100000,   /* accepting rests when descriptors ran out */
     DOOR_HEAD_MAX = DOOR_MESSAGE_HEAD + DOOR_HOPS_MAX * DOOR_ID_LEN,
     DOOR_IOV_MAX = 32,
+    DOOR_CARRIED_MAX = 512, /* bytes of a packed Carried or Answered */
 };
 
 enum door_counter {
@@ -44,7 +48,20 @@ enum door_counter {
     DOOR_N_BUSY,      /* of those, because of calls_max or memory_max */
     DOOR_N_BROKEN,    /* clients ended because of what they wrote */
     DOOR_N_SLOW,      /* clients ended because they did not write or read on */
+    DOOR_N_PROVIDED,  /* clients that became a service */
     DOOR_N_COUNTERS,
+};
+
+/* A mailbox for a service outside. */
+struct outside {
+    struct door *door;
+    struct client *client; /* who is it; NULL: nobody now */
+    struct px_link *link;  /* while somebody is */
+    px_addr addr;
+    const struct px_door_role *role; /* NULL: none */
+    struct px_buf *description;      /* NULL: none */
+    uint32_t description_len;
+    char name[PX_DOOR_SERVICE_NAME_MAX + 1]; /* empty: nobody ever was */
 };
 
 struct door {
@@ -61,6 +78,7 @@ struct door {
     struct px_pool clients; /* of struct client */
     struct px_pool calls;   /* of struct call */
     uint64_t memory;        /* bytes kept for clients */
+    struct outside outside[PX_DOOR_SERVICES_MAX];
     uint8_t scratch[DOOR_SCRATCH_LEN];
 };
 
@@ -73,6 +91,8 @@ struct client {
     struct px_sul in_timer; /* a greeting or message was begun */
     struct px_sul out_timer;
     uint32_t state, uid, n_calls;
+    bool attached;                   /* it greeted with pair1 */
+    struct outside *outside;         /* the service it is; NULL: none */
     const struct px_door_rule *rule; /* NULL: may call everything */
     struct call *calls;
     uint8_t head[DOOR_HEAD_MAX]; /* the first bytes of a message whose length is not known */
@@ -90,13 +110,15 @@ struct call {
     uint16_t method;
     px_addr to;
     uint8_t hops_len;
-    uint8_t hops[DOOR_HOPS_MAX * DOOR_ID_LEN];
+    uint8_t hops[DOOR_HOPS_MAX * DOOR_ID_LEN]; /* of one who is attached: the id */
 };
 
 /* ---- door.c ---- */
 
-/* Ends a client at once: its calls are taken back. */
+/* Ends a client at once: its calls are taken back. Not from within px_link_ops.deliver. */
 void client_end(struct client *client);
+/* Ends it because of what it wrote. */
+void client_broken(struct client *client);
 void client_count(struct client *client, enum door_counter which);
 /* What it waits for now. */
 void client_listen(struct client *client);
@@ -115,6 +137,45 @@ extern const struct px_link_ops door_link_ops;
  * memory that is used again. */
 void door_call(struct client *client, const struct door_request *request, struct px_buf *buf);
 void call_drop(struct call *call);
+/* It has ended for both sides. */
+void client_call_unlink(struct call *call);
+/* An element for a call that is about to be made. NULL: it was answered. */
+struct call *client_call_new(struct client *client, const struct door_request *request);
+/* Hands it to the kernel; `body` is packed. */
+void client_call_send(struct call *call, const struct door_request *request, struct px_span body,
+                      struct px_span payload, struct px_buf *buf);
+/* Tells the kernel of an asker that it waits no more, or takes `n` more items. */
+void client_call_tell(const struct call *call, enum px_kind kind, enum px_status why, uint32_t n);
+/* Payload of `link`, where it lies if that is ours to keep. False: no memory. */
+bool door_payload(struct px_link *link, struct px_span payload, struct px_buf *buf,
+                  struct px_chain *ret);
+bool door_rule_permits(const struct px_door_rule *rule, const char *service);
+/* Does a method's name end in `last`, alone or with its contract in front? */
+bool door_method_ends(struct px_span name, const char *last);
+
+/* ---- door_pair.c ---- */
+
+/* One whole message of a client that is attached. False: it has ended. */
+bool pair_take(struct client *client, const uint8_t *bytes, size_t len, struct px_buf *buf);
+
+/* ---- door_offer.c ---- */
+
+void offer_take(struct client *client, const struct door_request *request);
+/* Its client goes: whoever waits for it is told. */
+void outside_leave(struct outside *outside);
+/* Who is, or last was, the service of a name; NULL: nobody ever was. */
+struct outside *outside_named(struct door *door, struct px_span name);
+/* Is the request a question what such a service is? Then it is answered, and true. */
+bool outside_describe(struct client *client, const struct door_request *request);
+
+/* ---- door_outside.c ---- */
+
+extern const struct px_link_ops outside_link_ops;
+/* Makes a call to a service outside of a request, or answers it. */
+void outside_call(struct client *client, const struct door_request *request,
+                  struct outside *outside, struct px_buf *buf);
+/* An answer, an item or a oneway of one. False: it has ended. */
+bool outside_take(struct client *client, const struct door_message *message, struct px_buf *buf);
 
 /* ---- door_out.c ---- */
 
@@ -122,8 +183,19 @@ void call_drop(struct call *call);
 __attribute__((format(printf, 4, 5))) void client_refuse(struct client *client, struct px_span hops,
                                                          enum px_status status, const char *format,
                                                          ...);
-/* Answers with what a service said. */
-void client_answer(struct client *client, struct px_span hops, const struct px_msg *reply);
+/* Answers with what a service said, a reply or an item. False: it was refused instead. */
+bool client_answer(struct client *client, struct px_span hops, const struct px_msg *reply);
+/* Answers with `len` bytes of packed body. */
+void client_answer_packed(struct client *client, struct px_span hops, struct px_buf *body,
+                          uint32_t len);
+/* Writes a message to a client that is attached, with the body of `packed` and the payload of
+ * `payload`; either may be NULL. False: no memory, and nothing is written. */
+bool client_tell(struct client *client, struct door_message *message, const struct px_msg *packed,
+                 const struct px_msg *payload);
+/* Does its payload name a file? That does not pass the door. */
+bool msg_has_file(const struct px_msg *msg);
+/* It cannot be told what it has to know: it learns it by the end of its connection. */
+void client_give_up(struct client *client);
 /* Writes what there is. The client may be gone afterwards. */
 void client_write(struct client *client);
 void client_not_reading(struct px_sul *sul);

@@ -8,13 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Ends a client because of what it wrote. */
-static void client_broken(struct client *client)
-{
-    client_count(client, DOOR_N_BROKEN);
-    client_end(client);
-}
-
 void client_too_slow(struct px_sul *sul)
 {
     struct client *client = px_container_of(sul, struct client, in_timer);
@@ -38,6 +31,9 @@ static bool message_take(struct client *client, const uint8_t *bytes, size_t len
                          struct px_buf *buf)
 {
     struct door_request request;
+    if (client->attached) {
+        return pair_take(client, bytes, len, buf);
+    }
     switch (door_request_read(bytes, len, &request)) {
     case DOOR_FORM_NOBODY:
         client_broken(client);
@@ -58,8 +54,10 @@ static bool message_take(struct client *client, const uint8_t *bytes, size_t len
 static bool message_refuse(struct client *client, const uint8_t *bytes, size_t have, uint64_t len)
 {
     struct px_door_setup *config = &client->door->config;
-    struct door_request request;
-    (void)door_request_read(bytes, have < len ? have : (size_t)len, &request);
+    struct door_request request = {.hops = {.len = 0}};
+    if (!client->attached) {
+        (void)door_request_read(bytes, have < len ? have : (size_t)len, &request);
+    }
     if (request.hops.len == 0) {
         client_broken(client);
         return false;
@@ -151,8 +149,11 @@ static bool greeting_take(struct client *client, struct px_bytes *in)
         head_keep(client, px_bytes_rest(in));
         return false;
     }
-    if (memcmp(greeting.ptr, door_greeting_req, DOOR_GREETING_LEN) != 0 ||
-        !px_chain_copy_in(client->door->env, &client->out, door_greeting_rep, DOOR_GREETING_LEN)) {
+    bool is_req = memcmp(greeting.ptr, door_greeting_req, DOOR_GREETING_LEN) == 0;
+    client->attached = memcmp(greeting.ptr, door_greeting_pair, DOOR_GREETING_LEN) == 0;
+    if ((!is_req && !client->attached) ||
+        !px_chain_copy_in(client->door->env, &client->out,
+                          is_req ? door_greeting_rep : door_greeting_pair, DOOR_GREETING_LEN)) {
         client_broken(client);
         return false;
     }
