@@ -11,7 +11,7 @@ import tempfile
 import threading
 import unittest
 
-from common import PATIENCE_S, SOURCE, Server, main, need, program, run, until
+from common import PATIENCE_S, SOURCE, Server, main, need, program, read_response, run, until
 
 need("curl")
 FOLDER = "clients/examples/example_"
@@ -20,6 +20,8 @@ HELLO, EMBED, UPLOAD, ECHO, EVENTS, FORM, FORM_UPLOAD = (program(FOLDER + name) 
 JSON_API, LOG_SINK, MANY, REDIRECTS, TWO = (program(FOLDER + name) for name in (
     "json_api", "log_sink", "many_routes", "redirects", "two_systems"))
 BASIC_AUTH, DOWNLOAD, STATIC = (program(FOLDER + name) for name in ("basic_auth", "download", "static_site"))
+DENIED, RECOVER, SPLIT = (program(FOLDER + name) for name in ("denied", "recover", "split"))
+DOMAIN = dict(os.environ, PX_DOMAIN=program("clients/domain/px-domain"))
 LINES_A_PAGE = 66
 HASH = "$5$rounds=1000$a.9qL4gP4QFprFKL$I9o6evVWrKCo/.pQIB2b0ApvwULdNawANpcdFL9.IV2"  # of "secret", by crypt(3)
 
@@ -195,6 +197,42 @@ class Examples(unittest.TestCase):
         self.assertEqual(self.get(server.url + "/")[0], 200)
         self.assertEqual(self.get(server.url + "/")[0], 200)
         until(lambda: b"asked 2 times" in self.get(second + "/")[1], "the news of two requests")
+
+    def test_split_runs_services_where_its_arguments_say(self):
+        for arguments, lines in (((), ["everything is in one process"]), (("h1",), ["h1: process"]),
+                                 (("h1", "net:net"), ["h1: process", "net: process"])):
+            server = self.start(SPLIT, "127.0.0.1:0", *arguments, env=DOMAIN)
+            status, text = self.get(server.url + "/")
+            self.assertEqual(status, 200)
+            told = text.decode().splitlines()
+            self.assertEqual(len(told), len(lines), text)
+            for line, beginning in zip(told, lines):
+                self.assertTrue(line.startswith(beginning), text)
+            pids = re.findall(r"process (\d+),", text.decode())
+            with open("/proc/%d/task/%d/children" % (server.process.pid, server.process.pid), encoding="ascii") as f:
+                self.assertLessEqual(set(pids), set(f.read().split()))
+            server.stop()
+        code, _, err = run(SPLIT, "127.0.0.1:0", "h2", env=DOMAIN)
+        self.assertEqual(code, 1)
+        self.assertIn("h2: no such service", err)
+
+    def test_recover_kills_its_domain_and_goes_on(self):
+        server = self.start(RECOVER, "127.0.0.1:0", env=DOMAIN)
+        with server.connect() as at_rest:
+            at_rest.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            status, _, first, _ = read_response(at_rest)
+            self.assertRegex(first, rb"^Process \d+, number 1 so far\.\n$")
+            self.assertEqual(self.get(server.url + "/kill", "-d", "")[0], 202)
+            until(lambda: b"number 2 so far; the last one: " in self.get(server.url + "/")[1], "a successor")
+            at_rest.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            status, _, second, _ = read_response(at_rest)
+            self.assertEqual(status, 200)
+            self.assertIn(b"number 2 so far", second)
+            self.assertNotEqual(first.split(b",")[0], second.split(b",")[0])
+
+    def test_denied_shows_who_may_not(self):
+        code, out, _ = run(DENIED)
+        self.assertEqual((code, sorted(out.splitlines())), (0, [b"granted: OK", b"stranger: DENIED"]))
 
     def site(self, **files):
         """A folder with these files."""
