@@ -287,7 +287,7 @@ class Examples(unittest.TestCase):
     def test_every_example_fits_on_a_page(self):
         folder = os.path.join(SOURCE, "clients", "examples")
         for name in sorted(os.listdir(folder)):
-            if name.endswith(".c"):
+            if name.endswith((".c", ".mjs", ".py")):
                 with open(os.path.join(folder, name), encoding="utf-8") as f:
                     lines = f.readlines()
                 self.assertLessEqual(len(lines), LINES_A_PAGE, name)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The Node package, packed, installed with nothing but what clients/node/package-lock.json names into an empty folder, and tested
-there (tests/node); its types, compiled; then what a call costs."""
+there (tests/node) with the examples for Node; its types, compiled; then what a call costs."""
 import os
 import shutil
 import subprocess
@@ -39,9 +39,10 @@ def install(top, env):
     with open(os.path.join(site, "package.json"), "w", encoding="utf-8") as f:
         f.write('{"private": true, "type": "module"}\n')
     run(*npm, "install", "--ignore-scripts", *(os.path.join(top, name) for name in made), env=env, cwd=site)
-    for name in os.listdir(TESTS):
-        if name.endswith((".js", ".ts")):
-            shutil.copy(os.path.join(TESTS, name), site)
+    for folder in (TESTS, os.path.join(SOURCE, "clients", "examples")):
+        for name in os.listdir(folder):
+            if name.endswith((".js", ".mjs", ".ts")):
+                shutil.copy(os.path.join(folder, name), site)
     return site
 
 
@@ -61,7 +62,7 @@ def main():
                    PLEXUS_SOURCE=os.path.abspath(SOURCE))
         print(run("node", os.path.abspath(os.path.join(MODULES, "typescript", "bin", "tsc")), "--noEmit", "--strict", "--module",
                   "nodenext", "--target", "es2022", "--lib", "es2022,dom", "types.ts", cwd=site, env=env))
-        print(run("node", "--test", "plexus.test.js", cwd=site, env=env))
+        print(run("node", "--test", "plexus.test.js", "examples.test.js", cwd=site, env=env))
         if not SANITIZED:
             print(run("node", "bench.js", str(ROUND_TRIPS), cwd=site, env=env))
 

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """A stranger builds a service of his own: installs this build into an empty folder, takes
-clients/examples/own_service out of the tree, and builds and tests it with nothing but pkg-config. A program in C++ is
-built the same way."""
+clients/examples/own_service out of the tree, and builds and tests it with nothing but pkg-config; then the service runs in a
+process of its own, because it was told so. A program in C++ is built the same way."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,20 @@ def run_cplusplus(top, env):
     run(top + "/cplusplus", env=env)
 
 
+def run_apart(top, env):
+    """The same program with its service in a confined process, and one that does not exist."""
+    program, domain = top + "/own/build/own_service", top + "/own/build/own_domain"
+    env = dict(env, PX_DOMAIN=domain)
+    done = subprocess.run([program, "remind"], env=env, check=False, stdout=subprocess.PIPE, text=True)
+    print(done.stdout)
+    first, _, rest = done.stdout.partition("\n")
+    if done.returncode != 0 or not re.match(r"apart: process \d+, .+", first) or rest != "Tea is ready.\n":
+        sys.exit("the service did not run apart")
+    done = subprocess.run([program, "remnid"], env=env, check=False, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 1 or "remnid: no such service" not in done.stderr:
+        sys.exit("a service that is none was placed: " + done.stderr)
+
+
 def main():
     if os.environ.get("PX_SANITIZED"):
         print("SKIPPED: an installed library with sanitizers is nobody's case")
@@ -45,6 +60,7 @@ def main():
         env = dict(os.environ, PKG_CONFIG_PATH=folders[0], LD_LIBRARY_PATH=os.path.dirname(folders[0]))
         run("meson", "setup", "build", cwd=top + "/own", env=env)
         run("meson", "test", "-C", "build", "--print-errorlogs", cwd=top + "/own", env=env)
+        run_apart(top, env)
         run_cplusplus(top, env)
 
 

@@ -1,5 +1,4 @@
-/* Compiled, not run: what index.d.ts says is what a program in TypeScript needs. Lines below
- * @ts-expect-error must not compile. */
+/* Compiled, not run: what index.d.ts says is what a program in TypeScript needs, and lines that are marked must not compile. */
 import { CallError, Client, ConnectOptions, PlexusError, Reply, ServiceIs, Status, TraceIs, Types, connect } from 'plexus';
 
 export async function use(options: ConnectOptions): Promise<string> {
