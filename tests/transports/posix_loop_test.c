@@ -166,6 +166,106 @@ START_TEST(what_is_put_off_runs_once_behind_the_next_poll)
 }
 END_TEST
 
+/* ---- shared memory ---- */
+
+struct filling {
+    struct posix_memory memory;
+    bool there;
+    uint32_t looks, sleeps, takes;
+    struct posix_memory *drops; /* what the next take drops */
+};
+
+static bool filling_look(struct posix_memory *memory, bool sleeps)
+{
+    struct filling *f = px_container_of(memory, struct filling, memory);
+    f->looks++;
+    f->sleeps += sleeps ? 1 : 0;
+    return f->there;
+}
+
+static void filling_take(struct posix_memory *memory)
+{
+    struct filling *f = px_container_of(memory, struct filling, memory);
+    f->takes++;
+    f->there = false;
+    if (f->drops != NULL) {
+        posix_memory_drop(rig.os, f->drops);
+    }
+}
+
+static const struct filling filling = {.memory = {.look = filling_look, .take = filling_take}};
+
+START_TEST(what_is_in_memory_is_taken_without_a_descriptor)
+{
+    struct filling f = filling;
+    posix_memory_watch(rig.os, &f.memory);
+    f.there = true;
+    px_kernel_turn(rig.kernel, PX_SEC(1000)); /* it would not come back otherwise */
+    ck_assert_uint_eq(f.takes, 1);
+    turn();
+    ck_assert_uint_eq(f.takes, 1);
+    posix_memory_drop(rig.os, &f.memory);
+    posix_memory_drop(rig.os, &f.memory);
+}
+END_TEST
+
+START_TEST(a_process_is_known_to_sleep_only_behind_a_poll_that_found_nothing)
+{
+    struct filling f = filling;
+    watch(0, POSIX_IN);
+    turn();
+    posix_memory_watch(rig.os, &f.memory);
+    ck_assert(posix_puts_off(rig.os)); /* nobody knows yet */
+    turn();
+    ck_assert_uint_gt(f.sleeps, 0);
+    ck_assert(!posix_puts_off(rig.os));
+    far_says(0);
+    turn();
+    ck_assert(posix_puts_off(rig.os));
+    f.there = true;
+    turn();
+    ck_assert(posix_puts_off(rig.os));
+    turn();
+    ck_assert(!posix_puts_off(rig.os));
+    posix_memory_drop(rig.os, &f.memory);
+}
+END_TEST
+
+START_TEST(what_is_put_off_runs_before_a_process_is_known_to_sleep)
+{
+    struct filling f = filling;
+    struct putting_off p = {.later = {.run = put_off_run}};
+    posix_memory_watch(rig.os, &f.memory);
+    posix_later(rig.os, &p.later);
+    f.there = true;
+    turn();
+    ck_assert_uint_eq(p.runs, 1);
+    ck_assert(!p.idle);
+    posix_later(rig.os, &p.later);
+    turn();
+    ck_assert(p.idle);
+    ck_assert_uint_eq(f.sleeps, 0);
+    posix_memory_drop(rig.os, &f.memory);
+}
+END_TEST
+
+START_TEST(memory_may_be_dropped_by_whoever_takes)
+{
+    struct filling a = filling, b = filling;
+    posix_memory_watch(rig.os, &a.memory);
+    posix_memory_watch(rig.os, &b.memory);
+    a.there = b.there = true;
+    a.drops = &b.memory;
+    b.drops = &a.memory;
+    turn();
+    ck_assert_uint_eq(a.takes + b.takes, 1);
+    turn();
+    ck_assert_uint_eq(a.takes + b.takes, 1);
+    posix_memory_drop(rig.os, &a.memory);
+    posix_memory_drop(rig.os, &b.memory);
+}
+END_TEST
+
 START_TEST(before_the_process_sleeps_what_is_put_off_runs)
 {
     struct putting_off p = {.later = {.run = put_off_run}}, taken_back = p;
@@ -476,6 +576,10 @@ int main(void)
     const TTest *const tests[] = {
         what_is_put_off_runs_once_behind_the_next_poll,
         before_the_process_sleeps_what_is_put_off_runs,
+        what_is_in_memory_is_taken_without_a_descriptor,
+        a_process_is_known_to_sleep_only_behind_a_poll_that_found_nothing,
+        what_is_put_off_runs_before_a_process_is_known_to_sleep,
+        memory_may_be_dropped_by_whoever_takes,
         a_ready_source_runs_once_a_turn,
         what_is_not_read_is_told_again,
         an_edge_is_told_once,

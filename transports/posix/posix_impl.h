@@ -41,6 +41,8 @@ struct px_posix {
     bool enough;    /* what is held back is there because the last turn had taken enough */
     struct posix_source wake;
     struct posix_later *laters; /* newest first */
+    struct posix_memory *memories;
+    bool asleep; /* the owners of `memories` know that the process may sleep */
     struct px_world world;
     struct px_posix_config config;
     struct owner owners[POSIX_OWNERS_MAX];

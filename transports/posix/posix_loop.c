@@ -71,6 +71,7 @@ static struct epoll_event event_of(const struct px_posix *os, uint32_t number, u
 {
     bool edge = (events & POSIX_EDGE) != 0 || (events & POSIX_IN) == 0;
     uint32_t mask = edge ? (uint32_t)EPOLLET : 0;
+    mask |= (events & POSIX_BELL) != 0 ? (uint32_t)EPOLLIN : 0;
     mask |= (events & POSIX_IN) != 0 ? (uint32_t)(EPOLLIN | EPOLLRDHUP) : 0;
     mask |= (events & POSIX_OUT) != 0 ? (uint32_t)EPOLLOUT : 0;
     return (struct epoll_event){.events = mask, .data.u64 = place_data(os, number)};
@@ -238,11 +239,6 @@ void posix_later_cancel(struct px_posix *os, struct posix_later *later)
     }
 }
 
-bool posix_puts_off(const struct px_posix *os)
-{
-    return os->laters != NULL;
-}
-
 static void laters_run(struct px_posix *os, bool idle)
 {
     struct posix_later *due = os->laters;
@@ -256,13 +252,84 @@ static void laters_run(struct px_posix *os, bool idle)
     PX_ASSERT(!idle || os->laters == NULL);
 }
 
+/* ---- shared memory ---- */
+
+void posix_memory_watch(struct px_posix *os, struct posix_memory *memory)
+{
+    memory->next = os->memories;
+    os->memories = memory;
+    os->asleep = false;
+}
+
+void posix_memory_drop(struct px_posix *os, struct posix_memory *memory)
+{
+    struct posix_memory **at = &os->memories;
+    while (*at != NULL && *at != memory) {
+        at = &(*at)->next;
+    }
+    if (*at != NULL) {
+        *at = memory->next;
+    }
+}
+
+bool posix_puts_off(const struct px_posix *os)
+{
+    return os->laters != NULL || (os->memories != NULL && !os->asleep);
+}
+
+static bool memories_look(struct px_posix *os, bool sleeps)
+{
+    bool any = false;
+    for (struct posix_memory *m = os->memories; m != NULL; m = m->next) {
+        m->found = m->look(m, sleeps);
+        any = any || m->found;
+    }
+    os->asleep = sleeps && !any;
+    return any;
+}
+
+/* Whoever is told may end any of them. */
+static void memories_take(struct px_posix *os)
+{
+    struct posix_memory *m = os->memories;
+    while (m != NULL) {
+        if (m->found) {
+            m->found = false;
+            m->take(m);
+            m = os->memories;
+        } else {
+            m = m->next;
+        }
+    }
+}
+
+/* ---- a wait ---- */
+
+/* Sleeps if there is nothing in memory either. A wait that may not sleep leaves the process known
+ * as asleep: who embeds the loop sleeps elsewhere. */
+static int wait_asleep(struct px_posix *os, uint64_t timeout_us)
+{
+    if (os->memories == NULL) {
+        return wait_events(os, timeout_us);
+    }
+    if (memories_look(os, true)) {
+        timeout_us = 0;
+    }
+    int n = wait_events(os, timeout_us);
+    if (n > 0 || timeout_us > 0) {
+        (void)memories_look(os, false);
+    }
+    return n;
+}
+
 /* Looks first, and sleeps only when that found nothing and nothing is put off any more. */
 static int wait_or_run(struct px_posix *os, uint64_t timeout_us)
 {
     int n = wait_events(os, 0);
-    bool idle = n <= 0 && os->n_held == 0;
+    bool found = memories_look(os, false);
+    bool idle = n <= 0 && os->n_held == 0 && !found;
     laters_run(os, idle);
-    return idle && timeout_us > 0 ? wait_events(os, timeout_us) : n;
+    return idle && timeout_us > 0 ? wait_asleep(os, timeout_us) : n;
 }
 
 void posix_wait(void *ctx, uint64_t timeout_us)
@@ -274,18 +341,19 @@ void posix_wait(void *ctx, uint64_t timeout_us)
         return;
     }
     int n = os->laters != NULL ? wait_or_run(os, timeout_us)
-                               : wait_events(os, os->n_held > 0 ? 0 : timeout_us);
+                               : wait_asleep(os, os->n_held > 0 ? 0 : timeout_us);
     os->n_events =
         os->n_held + (n < 0 ? 0 : (uint32_t)n); /* interrupted: the turn has work of its own */
     os->n_held = 0;
 }
 
-/* Will epoll tell it again if it is not acted on? */
-static bool is_level(const struct px_posix *os, const struct epoll_event *e)
+/* Need it not be kept? epoll will tell it again, or it was a bell. */
+static bool is_told_again(const struct px_posix *os, const struct epoll_event *e)
 {
     const struct place *p = &os->places[(uint32_t)e->data.u64];
     return p->stamp == e->data.u64 >> 32 &&
-           (p->source->events & (POSIX_IN | POSIX_EDGE)) == POSIX_IN;
+           ((p->source->events & (POSIX_IN | POSIX_EDGE)) == POSIX_IN ||
+            p->source->events == POSIX_BELL);
 }
 
 static void tell(struct px_posix *os, const struct epoll_event *e, uint32_t events)
@@ -307,7 +375,7 @@ static void take_little(struct px_posix *os)
         if (urgent != 0) {
             tell(os, &e, urgent);
         }
-        if (e.events != 0 && !is_level(os, &e)) {
+        if (e.events != 0 && !is_told_again(os, &e)) {
             os->events[os->n_held++] = e;
         }
     }
@@ -318,6 +386,7 @@ static void take_little(struct px_posix *os)
 static void take_all(struct px_posix *os)
 {
     uint32_t i = 0;
+    memories_take(os);
     for (; i < os->n_events && os->taken < POSIX_TAKE_BYTES; i++) {
         tell(os, &os->events[i], os->events[i].events);
     }
@@ -366,7 +435,7 @@ uint32_t posix_turns(const struct px_posix *os)
     return os->turns;
 }
 
-/* The event descriptor is watched for edges: nobody needs to read it. Its events go nowhere. */
+/* A bell: nobody needs to read it. Its events go nowhere. */
 static void wake_ready(void *state, struct posix_source *source, uint32_t events)
 {
     (void)state;
@@ -396,14 +465,11 @@ static enum px_err loop_open(struct px_posix *os)
     if (fd < 0) {
         return PX_EIO;
     }
-    enum px_err err = posix_watch(os, 0, &os->wake, fd, POSIX_QUIET);
+    enum px_err err = posix_watch(os, 0, &os->wake, fd, POSIX_BELL);
     if (err != PX_EOK) {
         (void)close(fd);
-        return err;
     }
-    struct epoll_event e = event_of(os, os->wake.place, POSIX_QUIET);
-    e.events |= EPOLLIN;
-    return epoll_ctl(os->epoll_fd, EPOLL_CTL_MOD, fd, &e) == 0 ? PX_EOK : PX_EIO;
+    return err;
 }
 
 enum px_err px_posix_new(const struct px_posix_config *config, struct px_posix **ret_os)

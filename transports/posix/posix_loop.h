@@ -20,8 +20,9 @@ enum {
 /* What a source waits for. POSIX_EDGE: EPOLLIN (with EPOLLRDHUP) is told when something comes, not
  * as long as it is there; whoever reads less than there is must come back by himself. Errors and
  * hang-ups are reported in any case; while POSIX_IN is not wanted, only when they happen, not as
- * long as they last. */
-enum { POSIX_QUIET = 0, POSIX_IN = 1, POSIX_OUT = 2, POSIX_EDGE = 4 };
+ * long as they last. POSIX_BELL, alone: an event descriptor that is never read; each write to it is
+ * told, and forgotten rather than held back. */
+enum { POSIX_QUIET = 0, POSIX_IN = 1, POSIX_OUT = 2, POSIX_EDGE = 4, POSIX_BELL = 8 };
 
 /* Zeroed is "not watched". `kind` is the owner's, the other fields are the loop's. */
 struct posix_source {
@@ -72,7 +73,24 @@ struct posix_later {
 void posix_later(struct px_posix *os, struct posix_later *later);
 /* Takes it back; one that does not wait is fine. */
 void posix_later_cancel(struct px_posix *os, struct posix_later *later);
-/* Is anything put off? Then the next turn is due now. */
+/* Is anything put off, or is memory to be looked at again before the process sleeps? Then the next
+ * turn is due now. */
 bool posix_puts_off(const struct px_posix *os);
+
+/* Bytes that come in memory shared with another process, where no descriptor tells of them as long
+ * as we are awake: embedded in its owner, zeroed but for the two functions. */
+struct posix_memory {
+    struct posix_memory *next;
+    /* Is there something? `sleeps`: if not, the process may sleep from here on, and whoever brings
+     * something must ring a bell that is watched; else it is awake. */
+    bool (*look)(struct posix_memory *memory, bool sleeps);
+    /* There was something, and the kernel takes it in. */
+    void (*take)(struct posix_memory *memory);
+    bool found;
+};
+/* Looks there whenever it waits. Not twice. */
+void posix_memory_watch(struct px_posix *os, struct posix_memory *memory);
+/* Takes it back; one that is not watched is fine. */
+void posix_memory_drop(struct px_posix *os, struct posix_memory *memory);
 
 #endif
