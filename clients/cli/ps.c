@@ -38,6 +38,9 @@ static void print_domain(const Inspect__DomainIs *d)
 {
     printf("domain %.*s: %.*s, process %u, started %u time%s; sandbox: %.*s", LOOK_ARG(d->name),
            LOOK_ARG(d->state), d->pid, d->starts, d->starts == 1 ? "" : "s", LOOK_ARG(d->sandbox));
+    if (d->lane.len > 0) {
+        printf("; lane: %.*s", LOOK_ARG(d->lane));
+    }
     if (d->why.len > 0) {
         printf("; ended last: %.*s", LOOK_ARG(d->why));
     }

@@ -25,6 +25,7 @@ struct domain {
     Link__SetupOf *setup;
     ProtobufCMessage **configs; /* by mailbox, from 0 */
     struct px_lane *lane;
+    struct px_rings rings; /* that came with the greeting, until the lane has them */
     char name[TEXT_MAX];
     bool stopping, stopped, ended;
     enum sandbox_profile profile;
@@ -165,6 +166,9 @@ static enum px_err lane_open(struct domain *d)
     }
     PX_TRY(px_lane_new(env, d->fd, &config, &d->lane));
     d->fd = -1;
+    if (d->rings.memory != NULL) {
+        PX_TRY(px_lane_rings(d->lane, &d->rings));
+    }
     px_addr elsewhere[4096];
     uint32_t n = 0;
     for (size_t i = 0; i < d->setup->n_mailboxes && n < 4096; i++) {
@@ -177,11 +181,26 @@ static enum px_err lane_open(struct domain *d)
 
 /* ---- life ---- */
 
+/* Where they cannot be mapped, the socket does as well. */
+static void rings_take(struct domain *d, int take_offer[PX_RING_FDS])
+{
+    if (take_offer[0] < 0) {
+        return;
+    }
+    if (px_rings_attach(take_offer, false, &d->rings) == PX_EOK) {
+        (void)close(take_offer[0]);
+    } else {
+        px_rings_close(take_offer);
+    }
+}
+
 static enum px_err greet(struct domain *d)
 {
     struct px_hello_body hello = {.len = 0}, setup = {.len = 0};
+    int offer[PX_RING_FDS];
     PX_TRY(px_hello_write(d->fd, &d->hello));
-    PX_TRY(px_hello_read(d->fd, &hello, &setup));
+    PX_TRY(px_hello_read(d->fd, &hello, &setup, offer));
+    rings_take(d, offer);
     enum px_err err = px_hello_check(&d->hello, hello.bytes, hello.len, d->why);
     if (err == PX_EOK) {
         d->setup = link__setup_of__unpack(NULL, setup.len, setup.bytes);
@@ -226,7 +245,12 @@ static enum px_err confine(struct domain *d)
     if (!sandbox_profile_of(name, &d->profile)) {
         return fail(d, PX_ENOENT, name, "this px-domain has no such sandbox profile");
     }
-    enum px_err err = sandbox_enter(d->profile, d->fd, &d->sandbox);
+    int last = d->fd;
+    if (d->rings.memory != NULL) {
+        last = d->rings.bell > last ? d->rings.bell : last;
+        last = d->rings.far_bell > last ? d->rings.far_bell : last;
+    }
+    enum px_err err = sandbox_enter(d->profile, last, &d->sandbox);
     return err == PX_EOK ? err : fail(d, err, "sandbox", px_err_text(err));
 }
 
@@ -234,21 +258,14 @@ static enum px_err say_ready(struct domain *d)
 {
     Link__ReadyWith ready = LINK__READY_WITH__INIT;
     ready.sandbox = (ProtobufCBinaryData){strlen(d->sandbox.text), (uint8_t *)d->sandbox.text};
+    ready.rings = d->rings.memory != NULL;
     return px_hello_write_message(d->fd, LINK_READY, &ready.base);
 }
 
-/* A spare waits here until it is needed: no turn has run, nobody has been told anything. Begin, or
- * the end, is then heard by the lane. */
-static void await_begin(const struct domain *d)
-{
-    char first;
-    while (recv(d->fd, &first, 1, MSG_PEEK) < 0 && errno == EINTR) {
-    }
-}
-
-static void serve(struct domain *d)
+static enum px_err serve(struct domain *d)
 {
     Link__None none = LINK__NONE__INIT;
+    PX_TRY(lane_open(d));
     while (!d->ended) {
         px_kernel_turn(d->kernel, PX_NEVER);
         if (d->stopping && !d->stopped && !d->ended && px_kernel_drained(d->kernel)) {
@@ -256,6 +273,7 @@ static void serve(struct domain *d)
             px_lane_control(d->lane, LINK_STOPPED, &none.base);
         }
     }
+    return PX_EOK;
 }
 
 static void domain_done(struct domain *d)
@@ -263,6 +281,7 @@ static void domain_done(struct domain *d)
     px_lane_free(d->lane);
     px_kernel_free(d->kernel);
     px_posix_free(d->os);
+    px_rings_done(&d->rings);
     for (size_t i = 0; d->configs != NULL && i < d->setup->n_mailboxes; i++) {
         if (d->configs[i] != NULL) {
             protobuf_c_message_free_unpacked(d->configs[i], NULL);
@@ -303,14 +322,13 @@ static int domain_run(int fd, const struct px_addition *additions, uint32_t n_ad
     err = err == PX_EOK ? assemble(&d) : err;
     err = err == PX_EOK ? sandbox_seal(d.profile, &d.sandbox) : err;
     err = err == PX_EOK ? say_ready(&d) : err;
-    if (err == PX_EOK) {
-        await_begin(&d);
-        err = lane_open(&d);
-    }
-    if (err == PX_EOK) {
-        serve(&d);
-    } else {
+    if (err != PX_EOK) {
         refuse(&d, err);
+    } else if (px_hello_begin(d.fd) == PX_EOK) { /* a spare waits here until it is needed */
+        err = serve(&d);
+        if (err != PX_EOK) {
+            refuse(&d, err);
+        }
     }
     domain_done(&d);
     return err == PX_EOK ? 0 : EXIT_FAILED;

@@ -111,6 +111,7 @@ static Inspect__DomainIs *domain_of(void *body, const struct px_domain_figures *
     put_text(body, &d->state, domain->state);
     put_text(body, &d->sandbox, domain->sandbox);
     put_text(body, &d->why, domain->why);
+    put_text(body, &d->lane, domain->lane);
     return d;
 }
 

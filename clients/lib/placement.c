@@ -17,7 +17,7 @@ struct placed {
     char sandbox[SANDBOX_MAX + 1];
     char services[PX_DOMAIN_SERVICES_MAX][PX_DOMAIN_NAME_MAX + 1];
     uint32_t n_services;
-    bool no_spare;
+    bool no_spare, rings;
 };
 
 struct placement {
@@ -61,12 +61,19 @@ static const struct placed *placed_of(const struct placement *placement, const c
     return NULL;
 }
 
+static bool lane_take(const char *lane, struct placed *ret)
+{
+    ret->rings = lane == NULL || strcmp(lane, "rings") == 0;
+    return ret->rings || strcmp(lane, "stream") == 0;
+}
+
 static enum px_err domain_take(struct placement *placement, const struct px_domain *from)
 {
     struct placed *d = &placement->domains[placement->n_domains];
     if (!text_take(from->name, d->name, PX_DOMAIN_NAME_MAX) ||
         !text_take(from->sandbox == NULL ? "strict" : from->sandbox, d->sandbox, SANDBOX_MAX) ||
-        from->n_services == 0 || from->n_services > PX_DOMAIN_SERVICES_MAX) {
+        from->n_services == 0 || from->n_services > PX_DOMAIN_SERVICES_MAX ||
+        !lane_take(from->lane, d)) {
         return PX_EINVAL;
     }
     d->no_spare = from->no_spare;
@@ -268,7 +275,8 @@ static enum px_err domain_start(struct px_system *system, struct setup *s, const
                                           .n_mailboxes = d->n_services,
                                           .setup = &s->setup,
                                           .hello = &placement->hello,
-                                          .no_spare = d->no_spare};
+                                          .no_spare = d->no_spare,
+                                          .rings = d->rings};
     if (!setup_for(s, placement, d)) {
         return PX_ENOMEM;
     }
@@ -357,6 +365,7 @@ bool px_domain_look(struct px_system *system, uint32_t index, struct px_domain_f
                                               .state = states[figures.state],
                                               .why = figures.why,
                                               .sandbox = figures.sandbox,
+                                              .lane = figures.lane,
                                               .pid = figures.pid,
                                               .starts = figures.starts};
     return true;

@@ -35,6 +35,7 @@ START_TEST(starting_returns_when_every_domain_serves)
     ck_assert_str_eq(look().state, "serving");
     ck_assert_str_eq(look().why, "");
     ck_assert_ptr_nonnull(strstr(look().sandbox, "seccomp"));
+    ck_assert_str_eq(look().lane, "rings");
     ck_assert_uint_eq(look().starts, 1);
     ck_assert(!px_domain_look(sys, 1, &figures));
     pid_t pid = look().pid;
@@ -68,6 +69,24 @@ START_TEST(without_a_sandbox_it_says_none)
     ck_assert_int_eq(px_system_start(sys), PX_EOK);
     ck_assert_str_eq(look().sandbox, "none");
     px_system_free(sys);
+}
+END_TEST
+
+START_TEST(a_lane_may_be_a_socket)
+{
+    const struct px_domain domain = {
+        .name = "web", .services = web, .n_services = 1, .lane = "stream"};
+    ck_assert_int_eq(make(&domain, 1, PX_DOMAIN_BUILT), PX_EOK);
+    ck_assert_int_eq(px_system_start(sys), PX_EOK);
+    ck_assert_str_eq(look().lane, "stream");
+    px_system_free(sys);
+}
+END_TEST
+
+START_TEST(a_lane_that_is_none_is_refused)
+{
+    const struct px_domain domain = {.name = "web", .services = web, .n_services = 1, .lane = "d"};
+    ck_assert_int_eq(make(&domain, 1, PX_DOMAIN_BUILT), PX_EINVAL);
 }
 END_TEST
 
@@ -146,6 +165,8 @@ int main(void)
     tcase_add_test(tcase, starting_returns_when_every_domain_serves);
     tcase_add_test(tcase, a_killed_domain_is_seen_to_have_ended_and_to_serve_again);
     tcase_add_test(tcase, without_a_sandbox_it_says_none);
+    tcase_add_test(tcase, a_lane_may_be_a_socket);
+    tcase_add_test(tcase, a_lane_that_is_none_is_refused);
     tcase_add_test(tcase, what_keeps_a_domain_from_serving_is_said);
     tcase_add_test(tcase, a_placement_is_checked_when_a_system_is_made);
     tcase_add_test(tcase, placeable_services_are_listed);

@@ -63,6 +63,7 @@ START_TEST(without_a_word_the_sandbox_is_strict_and_net_stays)
     struct placement_file *file = file_read("domains:\n  web: {services: [h1]}\n");
     ck_assert_ptr_nonnull(file);
     ck_assert_str_eq(placement_file_get(file)->domains[0].sandbox, "strict");
+    ck_assert_str_eq(placement_file_get(file)->domains[0].lane, "rings");
     ck_assert_ptr_null(placement_file_get(file)->program);
     placement_file_free(file);
 }
@@ -104,10 +105,12 @@ START_TEST(what_cannot_leave_the_program_is_refused)
 }
 END_TEST
 
-START_TEST(a_profile_that_is_none_is_refused)
+START_TEST(a_profile_or_lane_that_is_none_is_refused)
 {
     ck_assert_ptr_null(file_read("domains:\n  web: {services: [h1], sandbox: lax}\n"));
     ck_assert_ptr_nonnull(strstr(told, ": domains.web.sandbox: "));
+    ck_assert_ptr_null(file_read("domains:\n  web: {services: [h1], lane: pigeons}\n"));
+    ck_assert_ptr_nonnull(strstr(told, ": domains.web.lane: "));
 }
 END_TEST
 
@@ -130,7 +133,7 @@ int main(void)
     tcase_add_test(tcase, a_service_that_is_listed_twice_is_refused_with_both_places);
     tcase_add_test(tcase, a_service_that_nobody_lists_is_refused);
     tcase_add_test(tcase, what_cannot_leave_the_program_is_refused);
-    tcase_add_test(tcase, a_profile_that_is_none_is_refused);
+    tcase_add_test(tcase, a_profile_or_lane_that_is_none_is_refused);
     tcase_add_test(tcase, domains_are_required);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -54,13 +54,13 @@ class Look(unittest.TestCase):
         try:
             told = json.loads(self.plexus("ps", "--name", "split", "--json"))
             web = told["domains"][0]
-            self.assertEqual((web["name"], web["state"], web["starts"]), ("web", "serving", 1))
+            self.assertEqual((web["name"], web["state"], web["starts"], web["lane"]), ("web", "serving", 1, "rings"))
             h1 = next(s for s in told["services"] if s["name"] == "h1")
             self.assertEqual((h1["domain"], h1["pid"], h1["remote"], h1["alive"]), ("web", web["pid"], True, True))
             os.kill(web["pid"], signal.SIGKILL)
             self.assertIn(b"200 OK", server.say(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
             self.assertRegex(self.plexus("ps", "--name", "split"), r"domain web: serving, process \d+, started 2 times; "
-                             r"sandbox: .*; ended last: ")
+                             r"sandbox: .*; lane: rings; ended last: ")
         finally:
             server.process.send_signal(signal.SIGTERM)
             server.process.wait(PATIENCE_S)

@@ -13,6 +13,7 @@
 #include "ktest_contract.h"
 
 struct side sides[2];
+enum rig_carrier rig_carrier;
 static uint64_t now_us;
 static int raw_fd;
 
@@ -198,16 +199,55 @@ static void begin(int pair[2])
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 }
 
+static void rings_make(struct px_rings rings[2])
+{
+    int fds[PX_RING_FDS], again[PX_RING_FDS];
+    ck_assert_int_eq(px_rings_make(fds), PX_EOK);
+    for (int i = 0; i < PX_RING_FDS; i++) {
+        again[i] = dup(fds[i]);
+    }
+    ck_assert_int_eq(px_rings_attach(fds, true, &rings[0]), PX_EOK);
+    ck_assert_int_eq(px_rings_attach(again, false, &rings[1]), PX_EOK);
+    close(fds[0]);
+    close(again[0]);
+}
+
 void rig_pair(void)
 {
     int pair[2];
+    struct px_rings rings[2];
     begin(pair);
     for (int i = 0; i < 2; i++) {
         kernel_make(i);
         lane_make(i, pair[i]);
+        px_lane_flush(sides[i].lane);
+    }
+    rig_settle();
+    if (rig_carrier == RIG_RINGS) {
+        rings_make(rings);
+    }
+    for (int i = 0; i < 2; i++) {
+        if (rig_carrier == RIG_RINGS) {
+            ck_assert_int_eq(px_lane_rings(sides[i].lane, &rings[i]), PX_EOK);
+        }
         lane_place(i);
     }
     rig_settle();
+}
+
+int rig_raw_rings(struct px_rings *ret_far)
+{
+    struct px_rings rings[2];
+    int fd = rig_raw(false);
+    raw_greet(fd);
+    px_lane_flush(sides[0].lane);
+    rig_settle();
+    rings_make(rings);
+    ck_assert_int_eq(px_lane_rings(sides[0].lane, &rings[0]), PX_EOK);
+    lane_place(0);
+    *ret_far = rings[1];
+    rig_settle();
+    return fd;
 }
 
 int rig_raw(bool placed)

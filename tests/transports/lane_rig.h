@@ -38,10 +38,16 @@ struct side {
 
 extern struct side sides[2];
 
-/* Two kernels, joined and placed. */
+/* What carries the lane of rig_pair; a fixture sets it. */
+enum rig_carrier { RIG_STREAM, RIG_RINGS };
+extern enum rig_carrier rig_carrier;
+
+/* Two kernels, joined by rig_carrier, and placed. */
 void rig_pair(void);
 /* One, with a raw far end (its descriptor). `placed`: Bob is behind the link. */
 int rig_raw(bool placed);
+/* The same on rings, placed; `ret_far` is the far end's, the caller's to close. */
+int rig_raw_rings(struct px_rings *ret_far);
 void rig_end(void);
 /* A turn of each side, until nothing moves any more. */
 void rig_settle(void);

@@ -1,5 +1,6 @@
 /* lane_test.c - lane C: what crosses, when it goes out, and what strangers cannot do to it. */
 #include <fcntl.h>
+#include <poll.h>
 #include <px/bytes.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -11,6 +12,7 @@
 #include "lane_rig.h"
 #include "link.pb-c.h"
 #include "link_contract.h"
+#include "posix_loop.h"
 
 static struct actor *alice(void)
 {
@@ -573,15 +575,128 @@ START_TEST(a_lane_is_freed_at_any_time)
 }
 END_TEST
 
-int main(void)
+/* ---- rings and a far end that lies ---- */
+
+static void ring_say(struct px_rings *far, const void *bytes, size_t len)
 {
-    Suite *suite = suite_create("lane");
-    TCase *crosses = tcase_create("crosses"), *out = tcase_create("out"),
-          *strangers = tcase_create("strangers");
+    ck_assert_uint_eq(px_ring_put(&far->out, bytes, len), len);
+    if (px_ring_publish(&far->out)) {
+        px_bell_ring(far->far_bell);
+    }
+}
+
+/* A Note of Bob's as a link message, in the ring. */
+static void ring_note(struct px_rings *far, uint64_t value, size_t len)
+{
+    uint8_t bytes[8192] = {1};
+    size_t n = raw_frame(bytes + 13, ALICE, BOB, value, len);
+    bytes[7] = (uint8_t)((n + 4) >> 8);
+    bytes[8] = (uint8_t)(n + 4);
+    bytes[12] = 1;
+    ring_say(far, bytes, 13 + n);
+}
+
+START_TEST(a_note_from_the_ring_wakes_who_sleeps)
+{
+    struct px_rings far;
+    (void)rig_raw_rings(&far);
+    ck_assert(!posix_puts_off(sides[0].os));
+    ring_note(&far, 9, 100);
+    struct pollfd p = {.fd = px_posix_fd(sides[0].os), .events = POLLIN};
+    ck_assert_int_eq(poll(&p, 1, 0), 1);
+    rig_turn(0);
+    ck_assert_uint_eq(alice()->notes, 1);
+    ring_note(&far, 9, 100); /* awake: nobody rings, and the next turn is due */
+    ck_assert(posix_puts_off(sides[0].os));
+    rig_settle();
+    ck_assert_uint_eq(alice()->notes, 2);
+    px_rings_done(&far);
+    rig_end();
+}
+END_TEST
+
+START_TEST(an_index_that_cannot_be_ends_the_lane)
+{
+    struct px_rings far;
+    (void)rig_raw_rings(&far);
+    volatile uint32_t *words = (volatile uint32_t *)(void *)(_i == 0 ? far.out.head : far.in.head);
+    words[_i == 0 ? 0 : 16] = _i == 0 ? PX_RING_LEN + 1 : 0x80000000u;
+    px_bell_ring(far.far_bell);
+    rig_note(0, 1, 4 * PX_RING_LEN, 4 * PX_RING_LEN);
+    rig_settle();
+    px_rings_done(&far);
+    expect_broken("the far end broke the ring");
+}
+END_TEST
+
+START_TEST(what_is_said_beside_the_rings_ends_the_lane)
+{
+    struct px_rings far;
+    int fd = rig_raw_rings(&far);
+    raw_say(fd, "x", 1);
+    rig_settle();
+    px_rings_done(&far);
+    expect_broken("the far end speaks beside the rings");
+}
+END_TEST
+
+START_TEST(what_was_in_the_ring_before_the_end_is_taken)
+{
+    struct px_rings far;
+    int fd = rig_raw_rings(&far);
+    for (uint64_t i = 1; i <= 20; i++) {
+        ring_note(&far, i, 4000);
+    }
+    ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+    rig_settle();
+    ck_assert_uint_eq(alice()->notes, 20);
+    px_rings_done(&far);
+    expect_broken("the far end closed the link");
+}
+END_TEST
+
+/* A byte at a time: each turn does a bounded amount of work. */
+START_TEST(a_reader_that_makes_little_room_does_not_keep_a_turn)
+{
+    struct px_rings far;
+    uint8_t byte;
+    (void)rig_raw_rings(&far);
+    rig_note(0, 1, 2 * PX_RING_LEN, 2 * PX_RING_LEN);
+    rig_settle();
+    uint64_t waiting = px_lane_waiting(sides[0].lane);
+    ck_assert_uint_gt(waiting, PX_RING_LEN / 2);
+    for (uint64_t i = 1; i <= 100; i++) {
+        bool ring = false;
+        ck_assert_uint_eq(px_ring_take(&far.in, &byte, 1, &ring), 1);
+        ck_assert(ring);
+        px_bell_ring(far.far_bell);
+        rig_settle();
+        ck_assert_uint_eq(px_lane_waiting(sides[0].lane), waiting - i);
+    }
+    px_rings_done(&far);
+    rig_end();
+}
+END_TEST
+
+static void on_stream(void)
+{
+    rig_carrier = RIG_STREAM;
+}
+
+static void on_rings(void)
+{
+    rig_carrier = RIG_RINGS;
+}
+
+/* What holds on any carrier. */
+static void carried_add(Suite *suite, const char *crosses_name, const char *out_name,
+                        void (*carrier)(void))
+{
+    TCase *crosses = tcase_create(crosses_name), *out = tcase_create(out_name);
     suite_add_tcase(suite, crosses);
     suite_add_tcase(suite, out);
-    suite_add_tcase(suite, strangers);
-    tcase_set_timeout(strangers, 30);
+    tcase_add_checked_fixture(crosses, carrier, on_stream);
+    tcase_add_checked_fixture(out, carrier, on_stream);
     tcase_add_loop_test(crosses, a_message_crosses_with_its_payload, 0, 7);
     tcase_add_test(crosses, messages_arrive_in_order_whatever_their_sizes);
     tcase_add_test(crosses, a_long_payload_arrives_in_few_pieces);
@@ -597,6 +712,17 @@ int main(void)
     tcase_add_test(out, a_poll_that_finds_nothing_sends_it);
     tcase_add_test(out, thirty_two_frames_are_not_held);
     tcase_add_test(out, busy_is_told_once_until_it_is_calm);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("lane");
+    TCase *strangers = tcase_create("strangers"), *liars = tcase_create("liars");
+    carried_add(suite, "crosses", "out", on_stream);
+    carried_add(suite, "crosses on rings", "out on rings", on_rings);
+    suite_add_tcase(suite, strangers);
+    suite_add_tcase(suite, liars);
+    tcase_set_timeout(strangers, 30);
     tcase_add_test(strangers, what_arrives_byte_by_byte_is_taken);
     tcase_add_test(strangers, another_greeting_ends_it);
     tcase_add_test(strangers, half_a_hello_is_the_end_of_the_link);
@@ -611,6 +737,11 @@ int main(void)
     tcase_add_test(strangers, a_far_end_that_does_not_read_is_left_when_64_MiB_wait);
     tcase_add_test(strangers, what_waits_goes_out_when_the_far_end_reads_again);
     tcase_add_loop_test(strangers, a_lane_is_freed_at_any_time, 0, 3);
+    tcase_add_test(liars, a_note_from_the_ring_wakes_who_sleeps);
+    tcase_add_loop_test(liars, an_index_that_cannot_be_ends_the_lane, 0, 2);
+    tcase_add_test(liars, what_is_said_beside_the_rings_ends_the_lane);
+    tcase_add_test(liars, what_was_in_the_ring_before_the_end_is_taken);
+    tcase_add_test(liars, a_reader_that_makes_little_room_does_not_keep_a_turn);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

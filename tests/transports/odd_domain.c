@@ -67,9 +67,10 @@ static void greet(bool other_version, bool other_contract)
 int main(void)
 {
     struct px_hello_body hello, setup;
+    int offer[PX_RING_FDS];
     const char *how = getenv("ODD_DOMAIN");
     how = how == NULL ? "" : how;
-    if (px_hello_read(LINK_FD, &hello, &setup) != PX_EOK) {
+    if (px_hello_read(LINK_FD, &hello, &setup, offer) != PX_EOK) {
         return 8;
     }
     free(hello.bytes);

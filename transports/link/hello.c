@@ -196,15 +196,58 @@ static enum px_err frame_read(int fd, uint16_t method, uint64_t *message_left,
     return PX_EOK;
 }
 
-enum px_err px_hello_read(int fd, struct px_hello_body *ret_hello, struct px_hello_body *ret_setup)
+/* Descriptors that came with a message; those of rings, or none. */
+static void offer_take(struct msghdr *m, int ret_fds[PX_RING_FDS])
 {
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    for (int i = 0; i < PX_RING_FDS; i++) {
+        ret_fds[i] = -1;
+    }
+    if (c == NULL || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
+        return;
+    }
+    size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    memcpy(ret_fds, CMSG_DATA(c), (n < PX_RING_FDS ? n : PX_RING_FDS) * sizeof(int));
+    if (n < PX_RING_FDS) {
+        px_rings_close(ret_fds);
+    }
+}
+
+static enum px_err greeting_read(int fd, int ret_fds[PX_RING_FDS])
+{
+    union {
+        struct cmsghdr align;
+        uint8_t bytes[CMSG_SPACE(PX_RING_FDS * sizeof(int))];
+    } control;
     uint8_t bytes[LANE_GREETING_LEN];
+    struct iovec iov = {.iov_base = bytes, .iov_len = sizeof bytes};
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
+                       .msg_controllen = sizeof control.bytes};
+    ssize_t n;
+    do {
+        n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0) {
+        return PX_EIO;
+    }
+    offer_take(&m, ret_fds);
+    enum px_err err = read_all(fd, bytes + n, sizeof bytes - (size_t)n);
+    if (err == PX_EOK && memcmp(bytes, lane_greeting, sizeof bytes) != 0) {
+        err = PX_EINVAL;
+    }
+    if (err != PX_EOK) {
+        px_rings_close(ret_fds);
+    }
+    return err;
+}
+
+static enum px_err opening_read(int fd, struct px_hello_body *ret_hello,
+                                struct px_hello_body *ret_setup)
+{
     uint64_t message_left = 0;
     struct px_hello_body hello;
-    PX_TRY(read_all(fd, bytes, sizeof bytes));
-    if (memcmp(bytes, lane_greeting, sizeof bytes) != 0) {
-        return PX_EINVAL;
-    }
     PX_TRY(frame_read(fd, LINK_HELLO, &message_left, &hello));
     enum px_err err = frame_read(fd, LINK_SETUP, &message_left, ret_setup);
     if (err == PX_EOK && message_left > 0) {
@@ -217,4 +260,27 @@ enum px_err px_hello_read(int fd, struct px_hello_body *ret_hello, struct px_hel
     }
     *ret_hello = hello;
     return PX_EOK;
+}
+
+enum px_err px_hello_read(int fd, struct px_hello_body *ret_hello, struct px_hello_body *ret_setup,
+                          int ret_offer[PX_RING_FDS])
+{
+    int offer[PX_RING_FDS];
+    PX_TRY(greeting_read(fd, offer));
+    enum px_err err = opening_read(fd, ret_hello, ret_setup);
+    if (err != PX_EOK) {
+        px_rings_close(offer);
+        return err;
+    }
+    memcpy(ret_offer, offer, sizeof offer);
+    return PX_EOK;
+}
+
+enum px_err px_hello_begin(int fd)
+{
+    uint64_t message_left = 0;
+    struct px_hello_body body;
+    PX_TRY(frame_read(fd, LINK_BEGIN, &message_left, &body));
+    free(body.bytes);
+    return message_left == 0 ? PX_EOK : PX_EINVAL;
 }

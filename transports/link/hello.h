@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "link.pb-c.h"
+#include "ring.h"
 
 enum {
     PX_LINK_VERSION = 1,
@@ -38,13 +39,18 @@ PX_MUST_USE enum px_err px_hello_check(const struct px_hello *ours, const uint8_
 PX_MUST_USE enum px_err px_hello_write(int fd, const struct px_hello *hello);
 PX_MUST_USE enum px_err px_hello_write_message(int fd, uint16_t method,
                                                const ProtobufCMessage *body);
-/* Reads the far end's greeting, Hello and Setup; the bodies are the caller's to free (free).
- * PX_EIO: it ended; PX_EINVAL: what came is something else; PX_ENOMEM. */
+/* Reads the far end's greeting, Hello and Setup; the bodies are the caller's to free (free), and so
+ * are the descriptors of rings that came with the greeting (px_rings_attach); -1: none. PX_EIO: it
+ * ended; PX_EINVAL: what came is something else; PX_ENOMEM. */
 struct px_hello_body {
     uint8_t *bytes;
     size_t len;
 };
 PX_MUST_USE enum px_err px_hello_read(int fd, struct px_hello_body *ret_hello,
-                                      struct px_hello_body *ret_setup);
+                                      struct px_hello_body *ret_setup, int ret_offer[PX_RING_FDS]);
+
+/* Waits for Begin, the last message before the lane reads. PX_EIO: the far end is gone, or does not
+ * need us; PX_EINVAL: what came is something else; PX_ENOMEM. */
+PX_MUST_USE enum px_err px_hello_begin(int fd);
 
 #endif

@@ -6,8 +6,53 @@
  */
 #include "lane_impl.h"
 
+#include <errno.h>
 #include <px/assert.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/* ---- the carrier that is a socket ---- */
+
+static ssize_t socket_send(struct px_lane *lane)
+{
+    struct iovec iov[LANE_IOV_MAX];
+    struct msghdr m = {.msg_iov = iov};
+    for (struct px_slice *s = px_chain_first(&lane->out.chain);
+         s != NULL && m.msg_iovlen < LANE_IOV_MAX; s = px_chain_next(s)) {
+        iov[m.msg_iovlen++] = (struct iovec){.iov_base = s->ptr, .iov_len = s->len};
+    }
+    ssize_t n;
+    do {
+        n = sendmsg(lane->source.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN) {
+        posix_events(lane->lanes->os, &lane->source, lane->source.events | POSIX_OUT);
+        return 0;
+    }
+    return n;
+}
+
+static void socket_sent(struct px_lane *lane)
+{
+    posix_events(lane->lanes->os, &lane->source,
+                 lane->source.events & (uint8_t) ~(unsigned)POSIX_OUT);
+}
+
+static ssize_t socket_receive(struct px_lane *lane, uint8_t *ret, size_t room)
+{
+    ssize_t n = recv(lane->source.fd, ret, room, MSG_DONTWAIT);
+    bool not_now = n < 0 && (errno == EINTR || errno == EAGAIN);
+    return not_now ? 0 : n > 0 ? n : -1;
+}
+
+static void socket_close(struct px_lane *lane)
+{
+    (void)lane; /* whoever ends a lane closes its descriptor */
+}
+
+const struct lane_carrier lane_socket_carrier = {
+    .send = socket_send, .sent = socket_sent, .receive = socket_receive, .close = socket_close};
 
 /* ---- the end ---- */
 
@@ -38,6 +83,7 @@ void lane_break(struct px_lane *lane, const char *why)
     lane->ended = true;
     lane->why = why;
     posix_close(lane->lanes->os, &lane->source);
+    lane->carrier->close(lane);
     posix_later_cancel(lane->lanes->os, &lane->later);
     px_sul_cancel(lane->lanes->env, &lane->again_timer);
     px_sul_schedule(lane->lanes->env, &lane->end_timer, on_end, 0);
@@ -57,6 +103,7 @@ enum px_err px_lane_new(struct px_env *env, int take_fd, const struct px_lane_co
     lane->lanes = lanes;
     lane->config = *config;
     lane->later.run = lane_later;
+    lane->carrier = &lane_socket_carrier;
     lane->in.greeted = config->greeted;
     enum px_err err = posix_watch(lanes->os, lanes->owner, &lane->source, take_fd, POSIX_IN);
     if (err != PX_EOK) {
@@ -66,7 +113,7 @@ enum px_err px_lane_new(struct px_env *env, int take_fd, const struct px_lane_co
     lane->next = lanes->first;
     lanes->first = lane;
     if (!config->greeted) {
-        lane_greet(lane);
+        lane_greet(lane, config->offer);
     }
     *ret_lane = lane;
     return PX_EOK;
@@ -104,12 +151,18 @@ void px_lane_free(struct px_lane *take_lane)
         }
     }
     posix_close(lanes->os, &lane->source);
+    lane->carrier->close(lane);
     posix_later_cancel(lanes->os, &lane->later);
     px_sul_cancel(lanes->env, &lane->end_timer);
     px_sul_cancel(lanes->env, &lane->again_timer);
     link_drop(lane);
     lane->ended = lane->freed = true;
-    if (!lane->reading) {
+    lane_forget(lane);
+}
+
+void lane_forget(struct px_lane *lane)
+{
+    if (lane->freed && !lane->reading) {
         free(lane);
     }
 }
@@ -138,13 +191,19 @@ void px_lane_calm(struct px_lane *lane)
 
 static void link_ready(void *state, struct posix_source *source, uint32_t events)
 {
-    struct px_lane *lane = px_container_of(source, struct px_lane, source);
+    struct px_lane *lane = source->kind == LANE_BELL
+                               ? px_container_of(source, struct px_lane, bell)
+                               : px_container_of(source, struct px_lane, source);
     (void)state;
-    if ((events & EPOLLOUT) != 0) {
-        lane->out.blocked = false;
-        lane_write(lane);
+    if ((source->kind == LANE_BELL || (events & EPOLLOUT) != 0) && lane->out.blocked) {
+        lane_go_on(lane);
     }
-    if ((events & ~(uint32_t)EPOLLOUT) != 0 && !lane->ended) {
+    if (source->kind == LANE_BELL || lane->ended) {
+        return; /* what is in the rings the loop finds by itself */
+    }
+    if (lane->carrier == &lane_ring_carrier) {
+        lane_ring_socket(lane);
+    } else if ((events & ~(uint32_t)EPOLLOUT) != 0) {
         lane_read(lane);
     }
 }
@@ -164,7 +223,7 @@ static const char *const counter_names[LANE_N_COUNTERS] = {
     [LANE_N_FRAMES_IN] = "frames_in", [LANE_N_FRAMES_OUT] = "frames_out",
     [LANE_N_SENDS] = "sends",         [LANE_N_REFUSED] = "refused",
     [LANE_N_UNFIT] = "unfit",         [LANE_N_BROKEN] = "broken",
-    [LANE_N_BEHIND] = "behind",
+    [LANE_N_BEHIND] = "behind",       [LANE_N_BELLS] = "bells",
 };
 
 const struct px_service px_link_service = {

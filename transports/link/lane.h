@@ -1,5 +1,5 @@
-/* lane.h - lane C: frames over a connected stream socket, between a supervisor and a process it
- * spawned. For hosts and transports/spawn.
+/* lane.h - lane C: frames over a connected stream socket, or over rings in shared memory beside it,
+ * between a supervisor and a process it spawned. For hosts and transports/spawn.
  *
  * A lane lives in a kernel on a posix world, below its mailbox "link". Bytes go out at the end of
  * the turn; they are held back while polls that do not wait still find work, for at most
@@ -14,6 +14,8 @@
 
 #include <protobuf-c/protobuf-c.h>
 #include <px/link.h>
+
+#include "ring.h"
 
 enum {
     PX_LANE_HOLD_FRAMES = 32,     /* held back at most ... */
@@ -41,6 +43,9 @@ struct px_lane_config {
     void (*ended)(void *ctx, const char *why);
     void *ctx;
     bool greeted; /* both greetings are done (px_hello_read, px_hello_write) */
+    /* Descriptors of rings (px_rings_make) that go with our greeting, borrowed; NULL: none. The far
+     * end says in its Ready whether it has them. */
+    const int *offer;
 };
 
 /* A lane on `take_fd`. `env`: of the kernel's mailbox "link". ENOMEM; ELIMIT: epoll's own limit;
@@ -50,6 +55,12 @@ PX_MUST_USE enum px_err px_lane_new(struct px_env *env, int take_fd,
 /* Makes it a link with these mailboxes behind it. Only frames of link.Link come in before. The
  * errors of px_link_add and px_link_place. */
 PX_MUST_USE enum px_err px_lane_place(struct px_lane *lane, const px_addr *mailboxes, uint32_t n);
+/* What waits goes out now, in a link message of its own, as far as the carrier takes it. */
+void px_lane_flush(struct px_lane *lane);
+/* From here on its bytes go through rings, both ways; the descriptor is only watched for its end.
+ * The far end does the same behind the same bytes. ESTATE: something still waits for the
+ * descriptor; ENOMEM, ELIMIT. Then the rings stay the caller's. */
+PX_MUST_USE enum px_err px_lane_rings(struct px_lane *lane, struct px_rings *take_rings);
 /* Sends a oneway of contract link.Link at the end of this turn. */
 void px_lane_control(struct px_lane *lane, uint16_t method, const ProtobufCMessage *body);
 /* The same with a body that is packed already. */

@@ -1,8 +1,9 @@
 /* lane_impl.h - what the files of lane C share.
  *
- *     lane.c      life: new, placed, ended, free; the mailbox that owns lanes
- *     lane_out.c  from the kernel to the socket
- *     lane_in.c   from the socket to the kernel
+ *     lane.c       life: new, placed, ended, free; the mailbox that owns lanes
+ *     lane_out.c   from the kernel to the carrier
+ *     lane_in.c    from the carrier to the kernel
+ *     lane_ring.c  the carrier that is two rings; the one that is a socket is in lane.c
  */
 #ifndef PX_LANE_IMPL_H
 #define PX_LANE_IMPL_H
@@ -12,6 +13,9 @@
 
 #include "link_contract.h"
 #include "posix_loop.h"
+#include "ring.h"
+
+#include <sys/types.h>
 
 enum {
     LANE_GREETING_LEN = 8,  /* 00 'S' 'P' 00, protocol (pair1), 00 00 */
@@ -30,7 +34,24 @@ enum lane_counter {
     LANE_N_UNFIT,   /* messages that cannot cross */
     LANE_N_BROKEN,  /* lanes that ended because of what came in */
     LANE_N_BEHIND,  /* lanes that ended because the far end did not read */
+    LANE_N_BELLS,   /* times a sleeping far end was rung */
     LANE_N_COUNTERS,
+};
+
+/* Which descriptor of a lane is ready (posix_source.kind). */
+enum lane_source { LANE_SOCKET, LANE_BELL };
+
+/* What carries the bytes of a lane. */
+struct lane_carrier {
+    /* Sends from the front of lane->out.chain: how many bytes went. 0: not now, and lane_go_on is
+     * called when there is room; -1: the far end is gone. */
+    ssize_t (*send)(struct px_lane *lane);
+    /* Everything has gone. */
+    void (*sent)(struct px_lane *lane);
+    /* How many bytes came in; 0: none now; -1: the far end is gone. */
+    ssize_t (*receive)(struct px_lane *lane, uint8_t *ret, size_t room);
+    /* The lane has ended. Twice is fine. */
+    void (*close)(struct px_lane *lane);
 };
 
 /* State of the mailbox "link". */
@@ -51,7 +72,7 @@ struct lane_out {
     uint8_t *batch_head; /* NULL: no batch */
     uint64_t batch_len;
     uint32_t frames, turns; /* held back */
-    bool blocked;           /* the socket takes no more: epoll will say when */
+    bool blocked;           /* the carrier takes no more now */
 };
 
 /* What comes in: bytes [off, end) of `buf`; or, when a frame is longer than the buffer's rest, all
@@ -74,10 +95,14 @@ struct px_lane {
     struct px_link *link; /* NULL: not placed */
     struct px_lane_config config;
     struct posix_source source;
+    const struct lane_carrier *carrier;
+    struct px_rings rings;      /* with lane_ring_carrier, like the next two */
+    struct posix_source bell;   /* rung when there is something in `rings`, or room */
+    struct posix_memory memory; /* looks there */
     struct posix_later later;
     struct px_sul end_timer, again_timer;
     bool ended, is_busy;
-    bool reading, freed; /* it is freed when it has stopped reading */
+    bool reading, freed; /* its memory is freed when it has stopped reading */
     uint64_t sent;
     const char *why;
     struct lane_out out;
@@ -96,20 +121,28 @@ static inline struct px_frame_header lane_control_header(uint16_t method, size_t
 }
 
 extern const struct px_link_ops lane_link_ops;
+extern const struct lane_carrier lane_socket_carrier, lane_ring_carrier;
 extern const uint8_t lane_greeting[LANE_GREETING_LEN];
 
 /* lane.c: the end has come. Once; safe anywhere. */
 void lane_break(struct px_lane *lane, const char *why);
+/* Frees the memory of one that was freed, unless it is reading. */
+void lane_forget(struct px_lane *lane);
 
 /* lane_out.c */
-void lane_greet(struct px_lane *lane);
+void lane_greet(struct px_lane *lane, const int *offer);
 void lane_write(struct px_lane *lane);
+void lane_go_on(struct px_lane *lane);
 void lane_later(struct posix_later *later, bool idle);
 void lane_out_drop(struct px_lane *lane);
 
 /* lane_in.c */
+void lane_bad(struct px_lane *lane, const char *why);
 void lane_read(struct px_lane *lane);
 void lane_again(struct px_sul *sul);
 void lane_in_drop(struct px_lane *lane);
+
+/* lane_ring.c: something happened on the socket beside the rings. */
+void lane_ring_socket(struct px_lane *lane);
 
 #endif

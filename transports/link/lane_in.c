@@ -1,5 +1,5 @@
-/* lane_in.c - from the socket to the kernel: one read a turn into a buffer, and frames taken out of
- * it where they lie.
+/* lane_in.c - from the carrier to the kernel: one read a turn into a buffer, and frames taken out
+ * of it where they lie.
  *
  * A frame that does not fit into what is left of the buffer goes on in another one, as large as the
  * frame still needs; its pieces are a chain then, and nothing is moved. Once the chain is used up,
@@ -7,9 +7,7 @@
  */
 #include "lane_impl.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "link_contract.h"
 
@@ -28,7 +26,7 @@ void lane_in_drop(struct px_lane *lane)
     *in = (struct lane_in){.received = received};
 }
 
-static void in_bad(struct px_lane *lane, const char *why)
+void lane_bad(struct px_lane *lane, const char *why)
 {
     px_count(lane->lanes->env, LANE_N_BROKEN, 1);
     lane_break(lane, why);
@@ -96,7 +94,7 @@ static bool frame_give(struct px_lane *lane, struct px_frame *frame)
     }
     if (lane->link == NULL) {
         px_frame_done(frame);
-        in_bad(lane, "a message came before the link was ready");
+        lane_bad(lane, "a message came before the link was ready");
         return false;
     }
     enum px_err err = px_link_in(lane->link, wire, &frame->payload);
@@ -142,7 +140,7 @@ static bool message_begin(struct px_lane *lane)
             return false;
         }
         if (memcmp(bytes, lane_greeting, LANE_GREETING_LEN) != 0) {
-            in_bad(lane, "the far end does not speak this protocol");
+            lane_bad(lane, "the far end does not speak this protocol");
             return false;
         }
         in_skip(in, LANE_GREETING_LEN);
@@ -155,7 +153,7 @@ static bool message_begin(struct px_lane *lane)
     uint8_t kind = px_bytes_u8(&head);
     uint64_t len = px_bytes_u64be(&head);
     if (kind != 1 || len < LANE_HOPS_LEN || len > PX_LANE_MESSAGE_MAX) {
-        in_bad(lane, "a link message begins wrongly");
+        lane_bad(lane, "a link message begins wrongly");
         return false;
     }
     in->message_left = len - LANE_HOPS_LEN;
@@ -244,7 +242,7 @@ static bool in_step(struct px_lane *lane)
         in_later(lane);
         return false;
     case PX_FRAME_BAD:
-        in_bad(lane, "a frame is malformed");
+        lane_bad(lane, "a frame is malformed");
         return false;
     }
     if (flat) {
@@ -254,7 +252,7 @@ static bool in_step(struct px_lane *lane)
     }
     if (len > in->message_left) {
         px_frame_done(&frame);
-        in_bad(lane, "a frame is longer than its link message");
+        lane_bad(lane, "a frame is longer than its link message");
         return false;
     }
     in->message_left -= len;
@@ -273,14 +271,15 @@ static bool kept_give(struct px_lane *lane)
 /* The lane may be gone afterwards. */
 static void in_take(struct px_lane *lane)
 {
+    bool was_reading = lane->reading;
     lane->reading = true;
     if (kept_give(lane)) {
         while (in_step(lane)) {
         }
     }
-    lane->reading = false;
+    lane->reading = was_reading;
     if (lane->freed) {
-        free(lane);
+        lane_forget(lane);
     } else if (!lane->ended) {
         note_missing(&lane->in);
     }
@@ -293,7 +292,7 @@ void lane_again(struct px_sul *sul)
     in_take(lane);
 }
 
-/* ---- the socket ---- */
+/* ---- the carrier ---- */
 
 void lane_read(struct px_lane *lane)
 {
@@ -305,13 +304,13 @@ void lane_read(struct px_lane *lane)
         in_later(lane);
         return;
     }
-    ssize_t n = recv(lane->source.fd, px_buf_data(in->buf) + in->end, in->cap - in->end, 0);
+    ssize_t n = lane->carrier->receive(lane, px_buf_data(in->buf) + in->end, in->cap - in->end);
     if (n > 0) {
         in->end += (uint32_t)n;
         in->received += (uint64_t)n;
         posix_took(lane->lanes->os, (uint32_t)n);
         in_take(lane);
-    } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
+    } else if (n < 0) {
         lane_break(lane, PX_LANE_CLOSED);
     }
 }

@@ -1,16 +1,13 @@
-/* lane_out.c - from the kernel to the socket: frames are put behind each other in a buffer, long
- * payload is referred to where it lies, and one sendmsg takes all of it.
+/* lane_out.c - from the kernel to the carrier: frames are put behind each other in a buffer, long
+ * payload is referred to where it lies, and one sendmsg (or one copy) takes all of it.
  *
  * A link message is what goes out at once: its header is left open until then.
  */
 #include "lane_impl.h"
+#include "link_contract.h"
 #include "pack.h"
 
-#include <errno.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
-
-#include "link_contract.h"
 
 const uint8_t lane_greeting[LANE_GREETING_LEN] = {0, 'S', 'P', 0, 0, 0x11, 0, 0};
 
@@ -72,8 +69,33 @@ void lane_out_drop(struct px_lane *lane)
 
 /* ---- batches ---- */
 
-void lane_greet(struct px_lane *lane)
+/* Descriptors go with the first bytes or not at all: the far end says whether it has them. */
+static bool greeting_send(int fd, const int *offer)
 {
+    union {
+        struct cmsghdr align;
+        uint8_t bytes[CMSG_SPACE(PX_RING_FDS * sizeof(int))];
+    } control = {.bytes = {0}};
+    uint8_t bytes[LANE_GREETING_LEN];
+    memcpy(bytes, lane_greeting, sizeof bytes);
+    struct iovec iov = {.iov_base = bytes, .iov_len = sizeof bytes};
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
+                       .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(PX_RING_FDS * sizeof(int));
+    memcpy(CMSG_DATA(c), offer, PX_RING_FDS * sizeof(int));
+    return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == LANE_GREETING_LEN;
+}
+
+void lane_greet(struct px_lane *lane, const int *offer)
+{
+    if (offer != NULL && greeting_send(lane->source.fd, offer)) {
+        return;
+    }
     uint8_t *at = out_room(lane, LANE_GREETING_LEN);
     if (at != NULL) {
         memcpy(at, lane_greeting, LANE_GREETING_LEN);
@@ -238,19 +260,7 @@ void px_lane_control_packed(struct px_lane *lane, uint16_t method, const uint8_t
     }
 }
 
-/* ---- to the socket ---- */
-
-static ssize_t out_send(struct px_lane *lane)
-{
-    struct iovec iov[LANE_IOV_MAX];
-    struct msghdr m = {.msg_iov = iov};
-    for (struct px_slice *s = px_chain_first(&lane->out.chain);
-         s != NULL && m.msg_iovlen < LANE_IOV_MAX; s = px_chain_next(s)) {
-        iov[m.msg_iovlen++] = (struct iovec){.iov_base = s->ptr, .iov_len = s->len};
-    }
-    px_count(lane->lanes->env, LANE_N_SENDS, 1);
-    return sendmsg(lane->source.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
+/* ---- to the carrier ---- */
 
 /* Everything is out: the buffer begins anew when nobody refers to it. */
 static void out_rewind(struct lane_out *out)
@@ -273,24 +283,35 @@ void lane_write(struct px_lane *lane)
         return;
     }
     while (out->chain.len > 0) {
-        ssize_t n = out_send(lane);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0 && errno == EAGAIN) {
-            out->blocked = true;
-            posix_events(lane->lanes->os, &lane->source, lane->source.events | POSIX_OUT);
-            return;
-        }
+        ssize_t n = lane->carrier->send(lane);
         if (n < 0) {
             lane_break(lane, PX_LANE_CLOSED);
+        }
+        if (lane->ended) {
             return;
         }
+        out->blocked = n == 0;
+        if (out->blocked) {
+            return;
+        }
+        px_count(lane->lanes->env, LANE_N_SENDS, 1);
         px_chain_consume(&out->chain, (uint64_t)n);
     }
     out_rewind(out);
-    posix_events(lane->lanes->os, &lane->source,
-                 lane->source.events & (uint8_t) ~(unsigned)POSIX_OUT);
+    lane->carrier->sent(lane);
+}
+
+void px_lane_flush(struct px_lane *lane)
+{
+    posix_later_cancel(lane->lanes->os, &lane->later);
+    lane_write(lane);
+}
+
+/* There is room again. */
+void lane_go_on(struct px_lane *lane)
+{
+    lane->out.blocked = false;
+    lane_write(lane);
 }
 
 void lane_later(struct posix_later *later, bool idle)

@@ -58,9 +58,10 @@ struct process {
     struct posix_source mouth; /* the pipe behind its standard error */
     struct words words;
     struct px_lane *lane;
-    struct px_sul patience; /* until it is ready */
+    struct px_rings offered; /* until the lane has them */
+    struct px_sul patience;  /* until it is ready */
     int pid;
-    bool said_hello, is_ready, is_over, has_crashed;
+    bool said_hello, is_ready, has_rings, is_over, has_crashed;
     char name[NAME_LEN_MAX + 1], refused[PX_HELLO_WHY_MAX], sandbox[SANDBOX_TEXT_MAX];
 };
 
@@ -75,7 +76,7 @@ struct domain {
     size_t setup_len;
     const struct px_hello *hello;
     struct process *process, *spare;
-    bool has_spare;
+    bool has_spare, wants_rings;
     uint32_t starts, quick_deaths, spare_deaths, silent_beats;
     uint64_t ready_at_us, heard, sent;
     struct px_sul timer;       /* SERVING: heartbeat; WAITING: the pause */
@@ -118,6 +119,7 @@ static void process_free(struct spawn *s, struct process *p)
     *at = p->next;
     posix_close(s->os, &p->end);
     posix_close(s->os, &p->mouth);
+    px_rings_done(&p->offered);
     free(p);
 }
 
@@ -128,6 +130,7 @@ static void process_drop(struct process *p)
     px_sul_cancel(s->env, &p->patience);
     px_lane_free(p->lane);
     p->lane = NULL;
+    px_rings_done(&p->offered);
     p->domain = NULL;
     if (p->is_over) {
         process_free(s, p);
@@ -354,22 +357,38 @@ static void text_take(const ProtobufCBinaryData *from, char *ret, size_t size)
     ret[n] = '\0';
 }
 
+/* Begin is the last that goes over the socket if there are rings. */
+static enum px_err process_begin(struct process *p)
+{
+    Link__None none = LINK__NONE__INIT;
+    px_lane_control(p->lane, LINK_BEGIN, &none.base);
+    px_lane_flush(p->lane);
+    if (p->has_rings) {
+        PX_TRY(px_lane_rings(p->lane, &p->offered));
+    }
+    return px_lane_place(p->lane, p->domain->mailboxes, p->domain->n_mailboxes);
+}
+
+static const char *lane_name(const struct process *p)
+{
+    return p->has_rings ? "rings" : "stream";
+}
+
 /* Its process is ready: its mailboxes are there from now on. */
 static void domain_serve(struct domain *d)
 {
     struct spawn *s = d->spawn;
     struct process *p = d->process;
-    Link__None none = LINK__NONE__INIT;
     domain_move(d, PX_SPAWN_SERVING);
     d->ready_at_us = px_now_us(s->env);
-    enum px_err err = px_lane_place(p->lane, d->mailboxes, d->n_mailboxes);
+    enum px_err err = process_begin(p);
     if (err != PX_EOK) {
         domain_ended(d, px_err_text(err));
         return;
     }
-    px_lane_control(p->lane, LINK_BEGIN, &none.base);
     PX_LOG(s->env, PX_LOG_INFO, "domain_ready", PX_KV_STR("domain", d->name),
-           PX_KV_U64("pid", (uint64_t)p->pid), PX_KV_STR("sandbox", p->sandbox));
+           PX_KV_U64("pid", (uint64_t)p->pid), PX_KV_STR("sandbox", p->sandbox),
+           PX_KV_STR("lane", lane_name(p)));
     spare_later(d, SPAWN_SPARE_MS);
 }
 
@@ -382,7 +401,12 @@ static void on_ready(struct process *p, const uint8_t *body, size_t len)
         return;
     }
     text_take(&ready->sandbox, p->sandbox, sizeof p->sandbox);
+    p->has_rings = ready->rings;
     link__ready_with__free_unpacked(ready, NULL);
+    if (p->has_rings && p->offered.memory == NULL) {
+        process_ended(p, "it says that it has rings which it was not given");
+        return;
+    }
     px_sul_cancel(d->spawn->env, &p->patience);
     p->is_ready = true;
     if (p == d->process) {
@@ -456,11 +480,38 @@ static void on_patience_over(struct px_sul *sul)
     }
 }
 
+/* Rings to offer; where the host refuses them, the socket does as well. */
+static bool rings_offer(struct process *p, int ret_fds[PX_RING_FDS])
+{
+    if (!p->domain->wants_rings || px_rings_make(ret_fds) != PX_EOK) {
+        return false;
+    }
+    if (px_rings_attach(ret_fds, true, &p->offered) != PX_EOK) {
+        px_rings_close(ret_fds);
+        return false;
+    }
+    return true;
+}
+
+static enum px_err lane_start(struct process *p, int socket)
+{
+    int fds[PX_RING_FDS];
+    bool offers = rings_offer(p, fds);
+    const struct px_lane_config config = {.control = lane_control,
+                                          .busy = lane_busy,
+                                          .ended = lane_ended,
+                                          .ctx = p,
+                                          .offer = offers ? fds : NULL};
+    enum px_err err = px_lane_new(p->spawn->link_env, socket, &config, &p->lane);
+    if (offers) {
+        (void)close(fds[0]);
+    }
+    return err;
+}
+
 /* Watches a process and all that leads to it. What it could not take over is closed. */
 static enum px_err process_watch(struct process *p, struct process_handles *take)
 {
-    const struct px_lane_config config = {
-        .control = lane_control, .busy = lane_busy, .ended = lane_ended, .ctx = p};
     struct spawn *s = p->spawn;
     p->end.kind = KIND_END;
     p->mouth.kind = KIND_WORDS;
@@ -471,7 +522,7 @@ static enum px_err process_watch(struct process *p, struct process_handles *take
     }
     if (err == PX_EOK) {
         take->words = -1;
-        err = px_lane_new(s->link_env, take->socket, &config, &p->lane);
+        err = lane_start(p, take->socket);
     }
     if (err == PX_EOK) {
         take->socket = -1;
@@ -571,6 +622,7 @@ static struct domain *domain_new(struct spawn *s, const struct px_spawn_domain *
     }
     d->spawn = s;
     d->hello = config->hello;
+    d->wants_rings = config->rings;
     d->program = strdup(config->program);
     d->mailboxes = calloc(config->n_mailboxes, sizeof *d->mailboxes);
     d->setup_len = link__setup_of__get_packed_size(config->setup);
@@ -620,7 +672,8 @@ bool px_spawn_look(struct px_env *env, uint32_t index, struct px_spawn_figures *
                                      .spare_is_ready = d->spare != NULL && d->spare->is_ready,
                                      .starts = d->starts,
                                      .why = d->why,
-                                     .sandbox = p == NULL ? "" : p->sandbox};
+                                     .sandbox = p == NULL ? "" : p->sandbox,
+                                     .lane = p == NULL || !p->is_ready ? "" : lane_name(p)};
     return true;
 }
 
@@ -637,6 +690,7 @@ void px_spawn_end(struct px_env *env)
         px_sul_cancel(env, &p->patience);
         px_lane_free(p->lane); /* it sees that, and ends */
         p->lane = NULL;
+        px_rings_done(&p->offered);
     }
     while (s->processes != NULL) {
         process_finish(s->processes->end.fd, SPAWN_FINISH_MS);

@@ -36,6 +36,7 @@ struct px_spawn_domain {
     const Link__SetupOf *setup;
     const struct px_hello *hello; /* ours */
     bool no_spare;
+    bool rings; /* lane C runs over rings where the host allows it */
 };
 
 /* Mailbox "spawn": nobody sends there. Its kernel has a mailbox "link" as well. */
@@ -59,6 +60,7 @@ struct px_spawn_figures {
     uint32_t starts;
     const char *why;     /* it ended last; "": it never has. Valid until the next turn. */
     const char *sandbox; /* in force, in words */
+    const char *lane;    /* what carries its bytes: "rings", "stream"; "" until it serves */
 };
 
 /* Starts a domain. `env`: of mailbox "spawn". ELIMIT: PX_SPAWN_DOMAINS_MAX; ENOMEM; EINVAL: the

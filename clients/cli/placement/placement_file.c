@@ -18,6 +18,7 @@ struct placement_file {
 };
 
 static const char *const profiles[] = {"strict", "net", "none", NULL};
+static const char *const lanes[] = {"rings", "stream", NULL};
 static const struct conf_key service_item = {
     .name = "service", .kind = CONF_TEXT, .min = 1, .max = PX_DOMAIN_NAME_MAX};
 static const struct conf_key domain_keys[] = {
@@ -37,6 +38,11 @@ static const struct conf_key domain_keys[] = {
      .kind = CONF_BOOL,
      .standard = "true",
      .text = "A second process is kept ready, for when the first one dies."},
+    {.name = "lane",
+     .kind = CONF_WORD,
+     .words = lanes,
+     .standard = "rings",
+     .text = "What carries its messages: shared memory (rings), or a socket (stream)."},
     {0},
 };
 static const struct conf_key domain_item = {
@@ -149,6 +155,7 @@ static void domain_take(struct placement_file *f, const struct conf_node *node)
     d->services = f->services[at];
     d->sandbox = profiles[conf_number(node, "sandbox")];
     d->no_spare = conf_number(node, "spare") == 0;
+    d->lane = lanes[conf_number(node, "lane")];
     if (strlen(node->name) > PX_DOMAIN_NAME_MAX) {
         conf_mistake(f->conf, node, "the name of a domain has at most %d bytes",
                      (int)PX_DOMAIN_NAME_MAX);

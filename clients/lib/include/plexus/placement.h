@@ -41,6 +41,8 @@ struct px_domain {
                             (makes sockets), "none" */
     bool no_spare;       /**< no second process is kept ready beside it: less memory, and a few
                             milliseconds more until the next answer when it dies */
+    const char *lane;    /**< what carries its messages: "rings" (shared memory; "stream" where the
+                            host has none) [it], "stream" (a socket) */
 };
 
 /** Which services run where. */
@@ -63,6 +65,7 @@ struct px_domain_figures {
         *state; /**< "starting", "serving", "waiting" (died too often), "stopping", "stopped" */
     const char *why;     /**< why it ended last; "": it never has */
     const char *sandbox; /**< what is in force, in words */
+    const char *lane;    /**< what carries its messages, "" until it serves */
     int pid;             /**< 0: no process */
     uint32_t starts;     /**< processes so far */
 };
