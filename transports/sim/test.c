@@ -144,6 +144,12 @@ const struct px_msg *px_test_expect_reply(struct px_sim_system *system, const ch
     return expect_kind(system, mailbox, PX_KIND_REPLY, tag, status, file, line);
 }
 
+const struct px_msg *px_test_expect_item(struct px_sim_system *system, const char *mailbox,
+                                         uint64_t tag, const char *file, int line)
+{
+    return expect_kind(system, mailbox, PX_KIND_ITEM, tag, PX_OK, file, line);
+}
+
 void px_test_expect_ended(struct px_sim_system *system, const char *mailbox, uint64_t tag,
                           enum px_status reason, const char *file, int line)
 {

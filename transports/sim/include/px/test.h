@@ -43,6 +43,9 @@ extern "C" {
 /* The next thing must be the final reply to a call made by the recorder with this tag. */
 #define sim_expect_reply(system, mailbox, tag, status)                                             \
     px_test_expect_reply((system), (mailbox), (tag), (status), __FILE__, __LINE__)
+/* The next thing must be an item of a stream call made by the recorder with this tag. */
+#define sim_expect_item(system, mailbox, tag)                                                      \
+    px_test_expect_item((system), (mailbox), (tag), __FILE__, __LINE__)
 /* The next thing must be the end of a call to the recorder (px_call_tag). */
 #define sim_expect_ended(system, mailbox, tag, reason)                                             \
     px_test_expect_ended((system), (mailbox), (tag), (reason), __FILE__, __LINE__)
@@ -63,6 +66,9 @@ const struct px_msg *px_test_expect(struct px_sim_system *system, const char *ma
 const struct px_msg *px_test_expect_reply(struct px_sim_system *system, const char *mailbox,
                                           uint64_t tag, enum px_status status, const char *file,
                                           int line);
+/* What sim_expect_item calls. */
+const struct px_msg *px_test_expect_item(struct px_sim_system *system, const char *mailbox,
+                                         uint64_t tag, const char *file, int line);
 /* What sim_expect_ended calls. */
 void px_test_expect_ended(struct px_sim_system *system, const char *mailbox, uint64_t tag,
                           enum px_status reason, const char *file, int line);
