@@ -13,6 +13,7 @@
 #include "placement.h"
 #include "services_built.h"
 #include "stream_contract.h"
+#include "system_contract.h"
 
 #define X(name, ...) extern const struct px_service px_##name##_service;
 PX_SERVICES_BUILT(X)
@@ -33,6 +34,7 @@ static const struct built built[] = {
 static const struct px_contract *const contracts[] = {
     &px_contract_stream_lower,   &px_contract_stream_upper, &px_contract_http_responder,
     &px_contract_http_requester, &px_contract_net,          &px_contract_file,
+    &px_contract_system,         &px_contract_control,
 };
 
 /* From, what (its name in services/meson.build, and the contract), to. */
@@ -49,6 +51,8 @@ static const struct wire {
     {"app", "file", &px_contract_file, "file"},
     {"app", "stream", &px_contract_stream_lower, "net"},
     {"net", "stream", &px_contract_stream_upper, "app"},
+    {"app", "system", &px_contract_system, "system"},
+    {"app", "system", &px_contract_control, "system"},
 };
 
 /* A service of ours sends only what its line in services/meson.build lists; net, file and app are
@@ -115,6 +119,11 @@ enum px_err wiring_add(struct px_system *system)
         if (from != 0 && to != 0 && may_speak(wires[i].from, wires[i].speaks)) {
             PX_TRY(px_kernel_allow(kernel, from, wires[i].contract->number, to));
         }
+    }
+    px_addr state = px_kernel_mailbox(kernel, "system");
+    if (state != 0) {
+        PX_TRY(callable_add(system, state, &px_contract_system, false));
+        PX_TRY(callable_add(system, state, &px_contract_control, false));
     }
     return callable_add(system, system->addr_net, &px_contract_net, true);
 }

@@ -167,11 +167,17 @@ static void domain_take(struct placement_file *f, const struct conf_node *node)
     }
 }
 
+/* What need not be listed: it stays in the program that is started. */
+static bool may_stay(const char *service)
+{
+    return strcmp(service, "net") == 0 || strcmp(service, "system") == 0;
+}
+
 static void check_missing(struct placement_file *f)
 {
     const char *known;
     for (uint32_t i = 0; (known = px_placeable(i)) != NULL; i++) {
-        if (strcmp(known, "net") != 0 && listed(f, known) == NULL) {
+        if (!may_stay(known) && listed(f, known) == NULL) {
             conf_mistake(f->conf, conf_get(conf_root(f->conf), "domains"),
                          "nobody lists '%s': put it into a domain, or under 'supervisor'", known);
         }
