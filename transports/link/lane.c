@@ -223,7 +223,8 @@ static const char *const counter_names[LANE_N_COUNTERS] = {
     [LANE_N_FRAMES_IN] = "frames_in", [LANE_N_FRAMES_OUT] = "frames_out",
     [LANE_N_SENDS] = "sends",         [LANE_N_REFUSED] = "refused",
     [LANE_N_UNFIT] = "unfit",         [LANE_N_BROKEN] = "broken",
-    [LANE_N_BEHIND] = "behind",       [LANE_N_BELLS] = "bells",
+    [LANE_N_BEHIND] = "behind",       [LANE_N_READS] = "reads",
+    [LANE_N_BELLS] = "bells",
 };
 
 const struct px_service px_link_service = {

@@ -34,6 +34,7 @@ enum lane_counter {
     LANE_N_UNFIT,   /* messages that cannot cross */
     LANE_N_BROKEN,  /* lanes that ended because of what came in */
     LANE_N_BEHIND,  /* lanes that ended because the far end did not read */
+    LANE_N_READS,   /* times that something came in */
     LANE_N_BELLS,   /* times a sleeping far end was rung */
     LANE_N_COUNTERS,
 };

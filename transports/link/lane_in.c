@@ -308,6 +308,7 @@ void lane_read(struct px_lane *lane)
     if (n > 0) {
         in->end += (uint32_t)n;
         in->received += (uint64_t)n;
+        px_count(lane->lanes->env, LANE_N_READS, 1);
         posix_took(lane->lanes->os, (uint32_t)n);
         in_take(lane);
     } else if (n < 0) {
