@@ -26,7 +26,7 @@ static bool mailbox_is_shown(const struct inspect *inspect, px_addr addr)
            door_outside_name(inspect->system, addr) != NULL;
 }
 
-static const char *mailbox_name(const struct inspect *inspect, px_addr addr)
+const char *inspect_name(const struct inspect *inspect, px_addr addr)
 {
     const char *outside = door_outside_name(inspect->system, addr);
     return outside != NULL ? outside : px_mailbox_name(inspect->env, addr);
@@ -35,7 +35,7 @@ static const char *mailbox_name(const struct inspect *inspect, px_addr addr)
 static px_addr mailbox_named(const struct inspect *inspect, const char *name)
 {
     px_addr addr = 1;
-    while (mailbox_is(inspect, addr) && strcmp(mailbox_name(inspect, addr), name) != 0) {
+    while (mailbox_is(inspect, addr) && strcmp(inspect_name(inspect, addr), name) != 0) {
         addr++;
     }
     return mailbox_is(inspect, addr) ? addr : 0;
@@ -149,7 +149,7 @@ static Inspect__ServiceIs *service_of(const struct inspect *inspect, void *body,
     s->pieces = ledger.pieces;
     s->timers = ledger.timers;
     s->elements = ledger.elems;
-    put_text(body, &s->name, mailbox_name(inspect, addr));
+    put_text(body, &s->name, inspect_name(inspect, addr));
     s->contracts = inspect_contracts(inspect, body, addr, &s->n_contracts);
     fill_counters(inspect, body, s, addr);
     return s;
@@ -202,8 +202,8 @@ static Inspect__TraceIs *record_of(const struct inspect *inspect, void *body,
     r->about = t->about;
     r->bytes = t->bytes;
     r->status = t->status;
-    put_text(body, &r->sender, mailbox_name(inspect, t->from));
-    put_text(body, &r->receiver, mailbox_name(inspect, t->to));
+    put_text(body, &r->sender, inspect_name(inspect, t->from));
+    put_text(body, &r->receiver, inspect_name(inspect, t->to));
     put_text(body, &r->kind, kind_names[t->kind]);
     put_text(body, &r->outcome, outcome_names[t->outcome]);
     put_method(inspect, body, &r->method, t->method);

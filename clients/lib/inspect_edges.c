@@ -104,8 +104,8 @@ static void ring_sum(struct inspect *inspect)
 static Inspect__EdgeIs *edge_message(const struct inspect *inspect, void *body,
                                      const struct edge *edge)
 {
-    const char *from = px_mailbox_name(inspect->env, edge->from);
-    const char *to = px_mailbox_name(inspect->env, edge->to);
+    const char *from = inspect_name(inspect, edge->from);
+    const char *to = inspect_name(inspect, edge->to);
     Inspect__EdgeIs *e = px_msg_alloc(body, sizeof *e);
     inspect__edge_is__init(e);
     e->messages = edge->messages;

@@ -49,6 +49,9 @@ Inspect__ContractIs **inspect_contracts(const struct inspect *inspect, void *bod
 void inspect_on_describe(void *state, const struct px_msg *msg);
 void inspect_on_edges(void *state, const struct px_msg *msg);
 
+/* The name of a mailbox, for people: of a service outside its own. */
+const char *inspect_name(const struct inspect *inspect, px_addr addr);
+
 /* Which records of the ring. */
 struct trace_wish {
     uint64_t position; /* from here */

@@ -140,9 +140,18 @@ START_TEST(a_deadline_bounds_the_first_item_and_no_other)
     ck_assert_uint_eq(pair_hear(fd).kind, ITEM);
     ck_assert_uint_eq(pair_hear(fd).status, PX_OK);
     rig->n_items = 0;
-    pair_ask(fd, STREAM, 5, "toy", "Watch", 2);
+    pair_ask(fd, STREAM, 5, "toy", "Watch", 1);
     UNTIL(rig->watched != NULL);
-    rig_advance_us(PX_SEC(31));
+    rig_advance_us(PX_SEC(3000));
+    more(fd, 5, 1);
+    ck_assert_uint_eq(pair_hear(fd).kind, ITEM); /* nothing bounds this one */
+    ck_assert_uint_eq(pair_hear(fd).kind, REPLY);
+    rig->n_items = 0;
+    pair_say(fd,
+             &(struct pair){
+                 .kind = STREAM, .id = 6, .number = 31000, .service = "toy", .method = "Watch"});
+    UNTIL(rig->watched != NULL);
+    rig_advance_us(PX_SEC(32));
     expect_refused(fd, PX_TIMED_OUT, "no answer");
     ck_assert_uint_eq(rig->n_ended, 1);
     close(fd);
@@ -329,6 +338,40 @@ START_TEST(when_a_service_goes_its_calls_end_with_service_gone_until_somebody_is
     close(fd);
     ck_assert_uint_eq(pair_hear(far).kind, ENDED);
     close(far);
+}
+END_TEST
+
+START_TEST(what_a_service_says_of_itself_is_told_on_while_it_is_there)
+{
+    static const uint8_t named[] = {0x0a, 7, 'g', 'r', 'e', 'e', 't', 'e', 'r'};
+    int far = provider("greeter", "what it is", false), fd = pair_open();
+    struct pair p = {.kind = CALL,
+                     .id = 1,
+                     .service = "inspect",
+                     .method = "inspect.Inspect.Describe",
+                     .body = named,
+                     .body_len = sizeof named};
+    pair_say(fd, &p);
+    struct pair_heard h = pair_hear(fd);
+    ck_assert_uint_eq(h.body_len, 10);
+    ck_assert_uint_eq(h.payload_len, 0);
+    ck_assert_mem_eq(h.body, "what it is", 10);
+    int single = far_open();
+    say(&said, 5, "inspect", "Describe", named, sizeof named, NULL, 0);
+    far_write(single, said.bytes, said.len);
+    struct heard s = hear(single);
+    ck_assert_uint_eq(s.body_len, 10);
+    ck_assert_mem_eq(s.body, "what it is", 10);
+    p.body_len--;
+    pair_say(fd, &p);
+    expect_refused(fd, PX_NOT_FOUND, "no service 'inspect'"); /* as for any other question */
+    close(far);
+    rig_turns(3);
+    p.body_len++;
+    pair_say(fd, &p);
+    expect_refused(fd, PX_SERVICE_GONE, "'greeter' has ended");
+    close(fd);
+    close(single);
 }
 END_TEST
 
@@ -573,6 +616,7 @@ int main(void)
         what_a_service_refuses_comes_back_with_its_words,
         a_stream_of_a_service_outside_is_under_credit,
         when_a_service_goes_its_calls_end_with_service_gone_until_somebody_is_it_again,
+        what_a_service_says_of_itself_is_told_on_while_it_is_there,
         a_service_answers_only_calls_that_came_to_it,
         an_offer_that_cannot_be_says_why,
         a_contract_of_another_form_is_refused_with_both_hashes,

@@ -198,7 +198,9 @@ struct call *client_call_new(struct client *client, const struct door_request *r
     }
     uint32_t ms = request->deadline_ms == 0 ? PX_DOOR_DEADLINE_MS : request->deadline_ms;
     ms = ms < PX_DOOR_DEADLINE_MAX_MS ? ms : PX_DOOR_DEADLINE_MAX_MS;
-    px_sul_schedule(door->env, &call->deadline, call_late, PX_MS(ms));
+    if (request->kind != DOOR_STREAM || request->deadline_ms > 0) {
+        px_sul_schedule(door->env, &call->deadline, call_late, PX_MS(ms));
+    }
     memcpy(call->hops, request->hops.ptr, request->hops.len);
     call->hops_len = (uint8_t)request->hops.len;
     call->client = client;

@@ -17,7 +17,7 @@ enum {
     PX_DOOR_UNREAD_MAX = 65536, /* bytes of answers that wait, above which nothing more is read */
     PX_DOOR_ANSWERS_MAX = 4 << 20,     /* bytes of answers that wait; the next is BUSY, unless it is
                                           the only one */
-    PX_DOOR_DEADLINE_MS = 30000,       /* of a call that names none; answered TIMED_OUT */
+    PX_DOOR_DEADLINE_MS = 30000,       /* of a single call that names none; answered TIMED_OUT */
     PX_DOOR_DEADLINE_MAX_MS = 3600000, /* longer ones are cut to this */
     PX_DOOR_MESSAGE_MS = 10000,        /* from the first byte of a message to its last; the end */
     PX_DOOR_READ_MS = 30000,           /* nothing of an answer was taken for so long; the end */

@@ -174,6 +174,9 @@ extern const struct px_link_ops outside_link_ops;
 /* Makes a call to a service outside of a request, or answers it. */
 void outside_call(struct client *client, const struct door_request *request,
                   struct outside *outside, struct px_buf *buf);
+/* Its program has gone. */
+void outside_refuse_gone(struct client *client, const struct door_request *request,
+                         const struct outside *outside);
 /* An answer, an item or a oneway of one. False: it has ended. */
 bool outside_take(struct client *client, const struct door_message *message, struct px_buf *buf);
 

@@ -231,8 +231,12 @@ bool outside_describe(struct client *client, const struct door_request *request)
     struct px_span name = px_bytes_take(&in, len);
     const struct outside *outside =
         in.failed || px_bytes_left(&in) > 0 ? NULL : outside_named(client->door, name);
-    if (outside == NULL || outside->description == NULL) {
+    if (outside == NULL || (outside->client != NULL && outside->description == NULL)) {
         return false;
+    }
+    if (outside->client == NULL) {
+        outside_refuse_gone(client, request, outside);
+        return true;
     }
     client_answer_packed(client, request->hops, outside->description, outside->description_len);
     return true;

@@ -30,6 +30,14 @@ static struct px_span whole_of(struct px_span body, struct px_span payload)
 
 /* ---- to a service ---- */
 
+void outside_refuse_gone(struct client *client, const struct door_request *request,
+                         const struct outside *outside)
+{
+    client_refuse(client, request->hops, PX_SERVICE_GONE,
+                  "the program that was '%s' has ended or let go; call again when it is back",
+                  outside->name);
+}
+
 void outside_call(struct client *client, const struct door_request *request,
                   struct outside *outside, struct px_buf *buf)
 {
@@ -41,9 +49,7 @@ void outside_call(struct client *client, const struct door_request *request,
         return;
     }
     if (outside->client == NULL) {
-        client_refuse(client, request->hops, PX_SERVICE_GONE,
-                      "the program that was '%s' has ended or let go; call again when it is back",
-                      outside->name);
+        outside_refuse_gone(client, request, outside);
         return;
     }
     if (outside->description == NULL || request->method.len == 0) {

@@ -11,25 +11,15 @@ from typing import Any, Iterator, List, Mapping, Optional, Union
 from google.protobuf.message import Message
 
 from . import _wire
-from ._errors import ConnectError, lost
+from ._errors import ConnectError, lost, not_there
 from ._messages import Reply, Types
 from ._session import Ask, Session
+from ._topics import CREDIT, Stream, subscribe
 
 DEADLINE_S = 30.0  # the door's, for calls that name none
 GRACE_S = 5.0      # beyond a deadline: the door itself answers in time
 
 Fields = Union[Mapping[str, Any], Message, None]
-
-
-def not_there(name: str, tried: List[str], why: Optional[Exception]) -> ConnectError:
-    """The error of a door that does not open."""
-    if why is None:
-        return ConnectError("no door is named '%s' (looked at %s)" % (name, ", ".join(tried)),
-                            "start one with: plexus serve --name %s" % name)
-    if isinstance(why, PermissionError):
-        return ConnectError("the door '%s' is not open to this user" % name, "add its uid to door.clients")
-    return ConnectError("the door '%s' does not open: %s" % (name, why),
-                        "see whether its process runs, has room (door.clients_max), and is open to this user (door.clients)")
 
 
 class Client:
@@ -77,6 +67,39 @@ class Client:
                     ask = steps.send(raw)
                 except StopIteration as done:
                     return done.value
+
+    def stream(self, service: str, method: str, fields: Fields = None, *, payload: bytes = b"",
+               timeout: Optional[float] = None, credit: int = CREDIT) -> Stream:
+        """Calls a method that answers with a stream, and returns its items, as they come: an iterator of Reply that is to
+        be closed (or used with `with`). It has a connection of its own; the client may go on.
+
+        service, method, fields, payload: as of call().
+        timeout: seconds until the first item, above 0 up to 3600; None: none.
+        credit: items that may be on their way before they are taken, 1 to 65536.
+
+        Raises as call(), here or at the next item.
+        """
+        with self._lock:
+            steps = self._session.stream(service, method, fields, payload, timeout)
+            try:
+                ask = next(steps)
+                while True:
+                    ask = steps.send(self._ask(ask, self._timeout))
+            except StopIteration as done:
+                made, known = done.value
+        try:
+            return Stream(self.name, made, known, credit)
+        except ConnectError as error:
+            raise ConnectError(error.text, error.remedy, made.service, made.method) from error
+
+    def subscribe(self, service: str, method: str, fields: Fields = None, *, credit: int = CREDIT) -> Iterator[Reply]:
+        """Subscribes to a topic, which is a method that answers with a stream (`inspect`, `Watch`), and yields its events
+        for ever: when the service or the connection ends, it subscribes anew, after 0.05 to 2 s. What was told in
+        between is lost, unless `fields` say where to go on. Arguments are those of stream().
+
+        Raises as call(): what another attempt does not mend (NOT_FOUND, DENIED, BAD_REQUEST ...).
+        """
+        return subscribe(lambda: self.stream(service, method, fields, credit=credit))
 
     def system(self) -> Reply:
         """The system as a whole: version, pid, uptime_us, deliveries, memory ... (inspect.SystemIs). Errors: as call."""

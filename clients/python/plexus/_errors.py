@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Optional
+from typing import List, Optional
 
 
 class Status(enum.IntEnum):
@@ -97,3 +97,14 @@ def lost(service: str, method: str, why: object) -> ConnectError:
     """The error of a connection that ended."""
     return ConnectError("the connection to the door was lost (%s)" % why,
                         "see whether the process still runs, and call again: it connects anew", service, method)
+
+
+def not_there(name: str, tried: List[str], why: Optional[Exception]) -> ConnectError:
+    """The error of a door that does not open."""
+    if why is None:
+        return ConnectError("no door is named '%s' (looked at %s)" % (name, ", ".join(tried)),
+                            "start one with: plexus serve --name %s" % name)
+    if isinstance(why, PermissionError):
+        return ConnectError("the door '%s' is not open to this user" % name, "add its uid to door.clients")
+    return ConnectError("the door '%s' does not open: %s" % (name, why),
+                        "see whether its process runs, has room (door.clients_max), and is open to this user (door.clients)")

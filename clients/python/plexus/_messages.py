@@ -29,6 +29,11 @@ class Method(NamedTuple):
     input: Any  # message classes
     output: Any
 
+    @property
+    def is_stream(self) -> bool:
+        """It answers with items."""
+        return self.shape == STREAM
+
 
 class Reply:
     """What a service answered: its message and the bytes beside it. Fields of the message are attributes."""
@@ -134,10 +139,11 @@ class Types:
     paths: descriptor sets (protoc --descriptor_set_out); the first is that of Plexus itself. None looks for the
     installed one: $PLEXUS_TYPES, share/plexus/plexus.desc of the plexus on PATH, of this Python, /usr/local and
     /usr.
+    extra: descriptor sets of one's own, besides these.
     Raises TypesError when there is none, or it cannot be read.
     """
 
-    def __init__(self, paths: Optional[Iterable[str]] = None):
+    def __init__(self, paths: Optional[Iterable[str]] = None, extra: Iterable[str] = ()):
         self._pool = descriptor_pool.DescriptorPool()
         self._told = descriptor_pool.DescriptorPool()  # by running systems
         self._files: set = set()
@@ -145,7 +151,7 @@ class Types:
         found = list(paths) if paths is not None else [p for p in _installed() if os.path.isfile(p)][:1]
         if not found:
             raise TypesError("no descriptor set is installed", "install Plexus, or set PLEXUS_TYPES to its plexus.desc")
-        for path in found:
+        for path in [*found, *extra]:
             self._load(path)
 
     def _load(self, path: str) -> None:
@@ -233,12 +239,21 @@ def _class_of(descriptor: Any) -> Any:
 def build(method: Method, service: str, fields: Any) -> bytes:
     """A packed request. fields: a message, a mapping of field names to values, or None for none. In a mapping, str
     may stand for bytes. Raises TypesError naming what does not fit."""
+    return _build(method, service, method.input, fields)
+
+
+def build_output(method: Method, service: str, fields: Any) -> bytes:
+    """The same for what a method answers."""
+    return _build(method, service, method.output, fields)
+
+
+def _build(method: Method, service: str, made: Any, fields: Any) -> bytes:
     if isinstance(fields, Message):
-        if fields.DESCRIPTOR.full_name != method.input.DESCRIPTOR.full_name:
-            raise TypesError("takes %s, not %s" % (method.input.DESCRIPTOR.full_name, fields.DESCRIPTOR.full_name),
+        if fields.DESCRIPTOR.full_name != made.DESCRIPTOR.full_name:
+            raise TypesError("takes %s, not %s" % (made.DESCRIPTOR.full_name, fields.DESCRIPTOR.full_name),
                              "make one with Types.message()", service, method.name)
         return fields.SerializeToString()
-    message = method.input()
+    message = made()
     try:
         fill(message, fields or {})
     except (TypeError, ValueError, AttributeError, json_format.ParseError) as error:
@@ -269,3 +284,44 @@ def fill(message: Message, fields: Any) -> None:
 
 def _value(field: Any, value: Any) -> Any:
     return value.encode() if field.type == field.TYPE_BYTES and isinstance(value, str) else value
+
+
+# ---- a contract of one's own ----
+
+def methods_of(contract: Any) -> Dict[str, Method]:
+    """The methods of a contract of a .proto, by name. What answers with a stream is `returns (stream ...)` there; what may
+    be made twice has `option idempotency_level`."""
+    options = [m.GetOptions().idempotency_level for m in contract.methods]
+    proto = descriptor_pb2.ServiceDescriptorProto()
+    contract.CopyToProto(proto)
+    shapes = [STREAM if told.server_streaming else CALL_IDEMPOTENT if level else CALL
+              for told, level in zip(proto.method, options)]
+    return {m.name: Method(m.name, contract.full_name, shape, _class_of(m.input_type), _class_of(m.output_type))
+            for m, shape in zip(contract.methods, shapes)}
+
+
+def describe(types: Types, contract: Any) -> bytes:
+    """What inspect.Describe tells of a contract: a packed inspect.Description."""
+    told = types.message("inspect.Description")()
+    methods = methods_of(contract)
+    places: Dict[str, int] = {}
+    found: List[Any] = []
+
+    def place(descriptor: Any) -> int:
+        if descriptor.full_name not in places:
+            places[descriptor.full_name] = len(found) + 1
+            found.append(descriptor)
+        return places[descriptor.full_name]
+
+    for method in contract.methods:
+        told.methods.add(name=method.name.encode(), shape=methods[method.name].shape, input=place(method.input_type),
+                         output=place(method.output_type), contract=contract.full_name.encode())
+    for descriptor in found:  # which grows meanwhile
+        message = told.messages.add(name=descriptor.full_name.encode())
+        for field in descriptor.fields:
+            message.fields.add(name=field.name.encode(), number=field.number, type=field.type,
+                               many=field.label == field.LABEL_REPEATED,
+                               message=place(field.message_type) if field.message_type is not None else 0)
+    told.contracts.add(name=contract.full_name.encode(), number=0,
+                       hash=contract_hash(contract, 0, [m.shape for m in methods.values()]))
+    return told.SerializeToString()

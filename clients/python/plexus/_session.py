@@ -1,7 +1,7 @@
 """What blocking and asyncio clients share: what is known of the services of a running system."""
 from __future__ import annotations
 
-from typing import Any, Dict, Generator, NamedTuple, Optional
+from typing import Any, Dict, Generator, NamedTuple, Optional, Tuple
 
 from ._errors import Status, TypesError, call_error
 from ._messages import CALL, CALL_IDEMPOTENT, STREAM, Method, Reply, Types, build
@@ -37,7 +37,8 @@ class Session:
 
     def __init__(self, types: Types):
         self.types = types
-        self._inspect = {m.name: Method(m.name, "inspect.Inspect", CALL_IDEMPOTENT, types.message(m.input_type.full_name),
+        self._inspect = {m.name: Method(m.name, "inspect.Inspect", STREAM if m.name == "Watch" else CALL_IDEMPOTENT,
+                                        types.message(m.input_type.full_name),
                                         types.message(m.output_type.full_name))
                          for m in self._inspect_service(types).methods}
         self._services: Dict[str, Dict[str, Method]] = {INSPECT: self._inspect}
@@ -57,48 +58,64 @@ class Session:
     def call(self, service: str, method: str, fields: Any, payload: bytes,
              timeout: Optional[float]) -> Generator[Ask, RawReply, Reply]:
         """One call. Raises CallError, TypesError."""
+        ask, known = yield from self._prepare(service, method, fields, payload, timeout)
+        if known.shape not in (CALL, CALL_IDEMPOTENT):
+            raise call_error(service, method, Status.UNSUPPORTED, "it is not a single call: it "
+                             + ("answers with a stream: use stream()" if known.shape == STREAM else "is never answered"))
+        raw = yield ask
+        return understand(service, known, raw.status, raw.text, raw.body, raw.payload)
+
+    def stream(self, service: str, method: str, fields: Any, payload: bytes,
+               timeout: Optional[float]) -> Generator[Ask, RawReply, Tuple[Ask, Method]]:
+        """What to ask for a stream. Raises CallError, TypesError."""
+        ask, known = yield from self._prepare(service, method, fields, payload, timeout)
+        if known.shape != STREAM:
+            raise call_error(service, method, Status.UNSUPPORTED, "it does not answer with a stream: use call()")
+        return ask, known
+
+    def _prepare(self, service: str, method: str, fields: Any, payload: bytes,
+                 timeout: Optional[float]) -> Generator[Ask, RawReply, Tuple[Ask, Method]]:
         ms = deadline_ms(timeout)
         found = self._services.get(service)
-        if found is None:
+        if found is None or method not in found:  # what is outside may have come back as another
             found = yield from self._learn(service, method, ms)
         known = found.get(method)
         if known is None:
             names = ", ".join(sorted({m.name for m in found.values()}))
             raise call_error(service, method, Status.NOT_FOUND, "%s has no such method; it has: %s" % (service, names))
-        if known.shape not in (CALL, CALL_IDEMPOTENT):
-            raise call_error(service, method, Status.UNSUPPORTED, "it is not a single call: it "
-                             + ("answers with a stream" if known.shape == STREAM else "is never answered"))
-        ask = Ask(service, known.contract + "." + known.name, build(known, service, fields), payload, ms,
-                  known.shape == CALL_IDEMPOTENT)
-        raw = yield ask
-        return self._understand(service, known, raw)
+        return Ask(service, known.contract + "." + known.name, build(known, service, fields), payload, ms,
+                   known.shape == CALL_IDEMPOTENT), known
 
     def _learn(self, service: str, method: str, ms: int) -> Generator[Ask, RawReply, Dict[str, Method]]:
         """What methods a service has."""
         described = yield from self._ask("Describe", {"name": service}, ms)
         if described.status == Status.NOT_FOUND:
             raise call_error(service, method, Status.NOT_FOUND, "no service of that name takes calls")
+        if described.status == Status.SERVICE_GONE:
+            raise call_error(service, method, Status.SERVICE_GONE, described.text)
         contracts = {c.name.decode(): c for c in described.message.contracts}
         self._services[service] = self.types.methods(service, described.message, contracts)
         return self._services[service]
 
     class _Told(NamedTuple):
         status: int
+        text: str
         message: Any
 
     def _ask(self, name: str, fields: Any, ms: int) -> Generator[Ask, RawReply, "Session._Told"]:
         known = self._inspect[name]
         raw = yield Ask(INSPECT, known.contract + "." + name, build(known, INSPECT, fields), b"", ms, True)
-        if raw.status not in (Status.OK, Status.NOT_FOUND):
+        if raw.status not in (Status.OK, Status.NOT_FOUND, Status.SERVICE_GONE):
             raise call_error(INSPECT, name, raw.status, raw.text)
-        return Session._Told(raw.status, known.output.FromString(raw.body))
+        return Session._Told(raw.status, raw.text, known.output.FromString(raw.body))
 
-    @staticmethod
-    def _understand(service: str, method: Method, raw: RawReply) -> Reply:
-        if raw.status != Status.OK:
-            raise call_error(service, method.name, raw.status, raw.text)
-        try:
-            return Reply(method.output.FromString(raw.body), raw.payload)
-        except Exception as error:
-            raise TypesError("the answer does not fit its type: %s" % error, "install types and system of one version",
-                             service, method.name) from error
+
+def understand(service: str, method: Method, status: int, text: str, body: bytes, payload: bytes) -> Reply:
+    """An answer or item as its type has it. Raises CallError, TypesError."""
+    if status != Status.OK:
+        raise call_error(service, method.name, status, text)
+    try:
+        return Reply(method.output.FromString(body), payload)
+    except Exception as error:
+        raise TypesError("the answer does not fit its type: %s" % error, "install types and system of one version",
+                         service, method.name) from error

@@ -1,4 +1,4 @@
-"""The same for asyncio: calls of one connection run side by side."""
+"""The same for asyncio: calls of one connection run side by side, and so do methods of a service and HTTP handlers."""
 from __future__ import annotations
 
 import asyncio
@@ -7,12 +7,14 @@ import os
 from typing import Any, AsyncIterator, Dict, List, Optional, Union
 
 from . import _wire
-from ._client import DEADLINE_S, GRACE_S, Fields, not_there
-from ._errors import ConnectError, lost
+from ._client import DEADLINE_S, GRACE_S, Fields
+from ._errors import ConnectError, lost, not_there
 from ._messages import Reply, Types
 from ._session import Ask, Session
+from ._serving import Request, Stream, serve, serve_http
+from ._topics import CREDIT, subscribe_later
 
-__all__ = ["Client", "connect"]
+__all__ = ["Client", "Request", "Stream", "connect", "serve", "serve_http"]
 
 
 class Client:
@@ -45,6 +47,28 @@ class Client:
                 ask = steps.send(raw)
             except StopIteration as done:
                 return done.value
+
+    async def stream(self, service: str, method: str, fields: Fields = None, *, payload: bytes = b"",
+                     timeout: Optional[float] = None, credit: int = CREDIT) -> Stream:
+        """Calls a method that answers with a stream, and returns its items, as they come: an asynchronous iterator of Reply
+        that is to be closed (or used with `async with`). Arguments and errors are those of plexus.Client.stream."""
+        steps = self._session.stream(service, method, fields, payload, timeout)
+        try:
+            ask = next(steps)
+            while True:
+                ask = steps.send(await self._ask(ask, self._timeout))
+        except StopIteration as done:
+            made, known = done.value
+        try:
+            return await Stream.open(self.name, made, known, credit)
+        except ConnectError as error:
+            raise ConnectError(error.text, error.remedy, made.service, made.method) from error
+
+    def subscribe(self, service: str, method: str, fields: Fields = None, *,
+                  credit: int = CREDIT) -> AsyncIterator[Reply]:
+        """Subscribes to a topic and yields its events for ever; arguments and errors are those of
+        plexus.Client.subscribe."""
+        return subscribe_later(lambda: self.stream(service, method, fields, credit=credit))
 
     async def system(self) -> Reply:
         """The system as a whole (inspect.SystemIs). Errors: as call."""
