@@ -1,17 +1,19 @@
 #!/usr/bin/python3
 """Every example does what its first lines say."""
 import hashlib
+import importlib.util
 import json
 import os
 import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import unittest
 
-from common import PATIENCE_S, SOURCE, Server, main, need, program, read_response, run, until
+from common import BUILD, PATIENCE_S, SOURCE, Server, main, need, program, read_response, run, until
 
 need("curl")
 FOLDER = "clients/examples/example_"
@@ -283,6 +285,64 @@ class Examples(unittest.TestCase):
         code, _, err = run(BASIC_AUTH, "127.0.0.1:0", users)
         self.assertEqual(code, 1)
         self.assertIn("line 1", err)
+
+    def python(self, name, *words, **options):
+        """An example in Python, with the package as it stands in the tree."""
+        env = dict(os.environ, PYTHONPATH=os.path.join(os.path.abspath(SOURCE), "clients", "python"),
+                   PYTHONDONTWRITEBYTECODE="1", PLEXUS_TYPES=os.path.abspath(os.path.join(BUILD, "proto", "plexus.desc")))
+        process = subprocess.Popen([sys.executable, os.path.join(SOURCE, "clients", "examples", name), *words], env=env,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+
+        def end():
+            process.kill()
+            process.wait(PATIENCE_S)
+            process.stdout.close()
+        self.addCleanup(end)
+        return process
+
+    def serve_with_door(self, *options):
+        if importlib.util.find_spec("google.protobuf") is None:
+            self.skipTest("google.protobuf is not installed")
+        door = tempfile.TemporaryDirectory(prefix="plexus-door-")
+        self.addCleanup(door.cleanup)
+        with open(door.name + "/site.yaml", "w", encoding="utf-8") as f:
+            f.write("listen: ['127.0.0.1:0']\ndoor: {name: %s}\nroutes:\n  - {path: '/py/*rest', service: example}\n"
+                    "  - {path: '/', respond: {text: here}}\n" % (door.name + "/door"))
+        return door.name + "/door", self.start(program("clients/cli/plexus"), "serve", "--config",
+                                               door.name + "/site.yaml")
+
+    def test_call_calls_any_service_from_python(self):
+        door, server = self.serve_with_door()
+        self.get(server.url + "/")
+        out, _ = self.python("call.py", door, "net", "Stats", "listener=0").communicate(timeout=PATIENCE_S)
+        self.assertEqual(json.loads(out)["accepted"], 1)
+        out, _ = self.python("call.py", door, "net", "Nothing").communicate(timeout=PATIENCE_S)
+        self.assertIn("NOT_FOUND: net has no such method; it has:", out)
+
+    def test_http_handler_answers_in_python_and_comes_back(self):
+        door, server = self.serve_with_door()
+        data = os.urandom(1 << 20)
+        self.assertEqual(self.get(server.url + "/py/hello")[0], 503)
+        for _ in range(2):
+            handler = self.python("http_handler.py", door)
+            until(lambda: self.get(server.url + "/py/hello?name=you") == (200, b"Hello, you!\n"), "the handler")
+            self.assertEqual(self.get(server.url + "/py/count"), (200, b"5\n4\n3\n2\n1\n"))
+            with tempfile.NamedTemporaryFile() as f:
+                f.write(data)
+                f.flush()
+                self.assertEqual(self.get(server.url + "/py/hash", "-X", "POST", "-H", "Expect:", "--data-binary",
+                                          "@" + f.name), (200, hashlib.sha256(data).hexdigest().encode() + b"\n"))
+            self.assertEqual(self.get(server.url + "/py/none")[0], 404)
+            handler.kill()
+            until(lambda: self.get(server.url + "/py/hello")[0] == 503, "its end")
+
+    def test_topic_subscriber_prints_what_happens(self):
+        door, server = self.serve_with_door()
+        subscriber = self.python("topic_subscriber.py", door, "net")
+        self.assertEqual(subscriber.stdout.readline(), "subscribed\n")
+        self.python("call.py", door, "net", "Stats").communicate(timeout=PATIENCE_S)
+        self.assertTrue(any(line == "guest -> net call net.Net.Stats\n" for line in subscriber.stdout))
+        self.assertIsNotNone(server)
 
     def test_every_example_fits_on_a_page(self):
         folder = os.path.join(SOURCE, "clients", "examples")
