@@ -33,6 +33,7 @@ static struct world {
     uint32_t fail_alloc; /* allocations from now on until one fails; 0: none does */
     uint64_t n_out;
     uint32_t n_lives;
+    px_call_id asked; /* the last call of alice's */
     bool ended;
 } w;
 
@@ -134,8 +135,7 @@ static void ended(void *ctx, const char *why)
 
 static void world_make(void)
 {
-    const struct px_kernel_config limits = {
-        .calls_max = 1024, .queue_max = 2048, .trace_records = 64};
+    const struct px_kernel_config limits = {.calls_max = 128, .queue_max = 64, .trace_records = 64};
     px_addr addr = 0;
     memset(&w, 0, sizeof w);
     w.now_us = 1000000;
@@ -221,13 +221,22 @@ static void out_head(uint64_t len)
     out(head, sizeof head);
 }
 
-/* A frame that is nearly right: kind, mailboxes, method, number, lengths come from the input. */
-static void out_frame(struct px_bytes *in)
+/* The number of a call: one of the far end's, or the one it was asked with. */
+static uint64_t call_number(uint8_t kind, uint8_t id)
+{
+    bool answers = kind == PX_KIND_REPLY || kind == PX_KIND_ITEM;
+    return answers && id < 128 ? w.asked : id;
+}
+
+/* A frame that is nearly right: kind, mailboxes, method, number, lengths come from the input.
+ * `nth`: of several that differ only in their number. */
+static void out_frame(struct px_bytes *in, uint8_t nth)
 {
     static const uint8_t zeros[4096];
     uint8_t frame[PX_FRAME_HEADER_LEN];
     uint8_t kind = px_bytes_u8(in), who = px_bytes_u8(in), method = px_bytes_u8(in);
-    uint8_t id = px_bytes_u8(in), flags = px_bytes_u8(in), body_len = px_bytes_u8(in);
+    uint8_t id = (uint8_t)(px_bytes_u8(in) + nth), flags = px_bytes_u8(in),
+            body_len = px_bytes_u8(in);
     uint32_t payload_len = (uint32_t)px_bytes_u16le(in) * ((flags & 0x40) != 0 ? 8u : 1u);
     struct px_span body = px_bytes_take(in, body_len);
     struct px_bytes_out to = px_bytes_out_of(frame, sizeof frame);
@@ -235,7 +244,7 @@ static void out_frame(struct px_bytes *in)
     px_bytes_put_u16le(&to, (flags & 0x80) != 0 ? LINK_MAILBOX : who & 7);
     px_bytes_put_u16le(&to, (uint16_t)((flags & 0x80) != 0 ? PX_METHOD(PX_C_LINK, method % 12)
                                                            : PX_METHOD(PX_C_TOY, method % 8)));
-    px_bytes_put_u64le(&to, id % 16 == 0 ? UINT64_C(1) << 24 | id / 16 : id);
+    px_bytes_put_u64le(&to, call_number(kind & 0xf, id));
     px_bytes_put_u32le(&to, (kind & 0xfu) | (flags & 0x30u) |
                                 ((flags & 0x80) != 0 ? 0xfffu : who >> 4 & 7u) << 16);
     px_bytes_put_u32le(&to, (flags & 8) != 0 ? id : 0);
@@ -272,9 +281,9 @@ static void say(uint8_t what)
         px_send(env, BOB, TOY_NOTE, m, what);
     } else {
         uint16_t method = what % 4 == 1 ? TOY_ASK : what % 4 == 2 ? TOY_RETRY : TOY_WATCH;
-        px_call_id call = px_call(env, BOB, method, m, what < 128 ? PX_MS(what) : PX_NEVER, 1);
+        w.asked = px_call(env, BOB, method, m, what < 128 ? PX_MS(what) : PX_NEVER, 1);
         if (what % 4 == 3) {
-            px_call_more(env, call, 2);
+            px_call_more(env, w.asked, 2);
         }
     }
 }
@@ -299,7 +308,10 @@ static void step(struct px_bytes *in)
         out_head(px_bytes_u32le(in));
         break;
     case STEP_FRAME:
-        out_frame(in);
+        for (uint8_t i = 0; i <= op >> 3; i++) {
+            struct px_bytes again = *in;
+            out_frame(i == op >> 3 ? in : &again, i);
+        }
         break;
     case STEP_FILL:
         out_fill((uint32_t)px_bytes_u16le(in) * 8);
