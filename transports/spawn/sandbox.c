@@ -65,11 +65,19 @@ static void limits_set(enum sandbox_profile profile, int keep_fd)
 
 /* ---- namespaces and uid ---- */
 
+static int landlock_abi(void)
+{
+    return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
 /* As an ordinary user only together with a user namespace, whose capabilities are dropped at once.
- */
+ * Mounts of its own only where Landlock does not take all files away: the end of such a namespace
+ * waits for the whole system (a grace period of RCU), before the sockets of a process that was
+ * killed are closed and anybody hears of it. */
 static void namespaces_leave(enum sandbox_profile profile, struct sandbox_report *report)
 {
-    int apart = CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;
+    int apart = CLONE_NEWIPC | CLONE_NEWUTS;
+    apart |= landlock_abi() < 1 ? CLONE_NEWNS : 0;
     apart |= profile == SANDBOX_STRICT ? CLONE_NEWNET : 0;
     apart |= geteuid() == 0 ? 0 : CLONE_NEWUSER;
     bool done = unshare(apart) == 0;
@@ -145,7 +153,7 @@ static bool sockets_may_be_made(int rules)
 static void files_leave(enum sandbox_profile profile, struct sandbox_report *report)
 {
     size_t size = 0;
-    int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    int abi = landlock_abi();
     struct ruleset wanted = ruleset_for(profile, abi, &size);
     int rules = abi < 1 ? -1 : (int)syscall(SYS_landlock_create_ruleset, &wanted, size, 0);
     bool done = rules >= 0 && (profile != SANDBOX_NET || sockets_may_be_made(rules)) &&
