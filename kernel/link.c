@@ -107,11 +107,12 @@ enum px_err px_link_place(struct px_link *link, px_addr addr)
     return PX_EOK;
 }
 
+/* Its next life may get calls that were on their way: those are taken back from it. */
 static void mailbox_leave(struct px_env *mb)
 {
     bool was = mb->alive;
-    mb->alive = false;
     calls_end_for(mb->kernel, px_link_peer(mb->link, mb->self));
+    mb->alive = false;
     if (was) {
         mailbox_announce(mb, true);
     }

@@ -138,7 +138,7 @@ static void hand_over(struct px_kernel *k, struct px_env *mb, struct px_msg *m)
         spread(k, m);
         return;
     }
-    if (!mb->alive) {
+    if (!mb->alive && (m->kind != PX_KIND_ENDED || mb->link == NULL)) {
         drop_undelivered(k, m);
         return;
     }
