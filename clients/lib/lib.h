@@ -405,6 +405,8 @@ px_addr door_outside_first(const struct px_system *system);
 
 /* ---- outside.c ---- */
 size_t relay_size(void);
+/* Has a request answered by the program that is mailbox `to`; 0: there is none, 503. */
+void relay_start(struct request *r, px_addr to);
 /* The request ends: so does what is beside it. */
 void relay_end(struct request *r, enum px_status status);
 void relay_gone(struct app *app, px_peer peer);

@@ -181,10 +181,13 @@ static struct relay *relay_new(struct request *r, px_addr to)
 void px_request_serve_outside(struct px_request request, void *arg)
 {
     struct request *r = request_of(request);
-    if (request_answerable(r) != PX_EOK || r->msg == NULL) {
-        return;
+    if (request_answerable(r) == PX_EOK && r->msg != NULL) {
+        relay_start(r, door_outside(request.system, arg));
     }
-    px_addr to = door_outside(request.system, arg);
+}
+
+void relay_start(struct request *r, px_addr to)
+{
     struct relay *relay = to == 0 ? NULL : relay_new(r, to);
     Http__Request *m = relay == NULL ? NULL : exchange_new(r, r->msg->body);
     if (m == NULL) {

@@ -1,5 +1,5 @@
 /* app_rig.h - the application mailbox of libplexus in a made-up world: recorders stand for h1, net
- * and file. */
+ * and file, and for a program behind the door. */
 #ifndef APP_RIG_H
 #define APP_RIG_H
 
@@ -35,9 +35,12 @@ static inline void rig_start(struct rig *rig)
     px_sim_add_recorder(rig->world, 0, "net");
     px_sim_add_recorder(rig->world, 0, "file");
     px_sim_add_recorder(rig->world, 0, "h1");
+    px_sim_add_recorder(rig->world, 0, "outside");
     rig->app = px_sim_add(rig->world, 0, &px_app_service, NULL, NULL);
     px_sim_allow(rig->world, "h1", &px_contract_http_responder, "app");
     px_sim_allow(rig->world, "app", &px_contract_http_requester, "h1");
+    px_sim_allow(rig->world, "app", &px_contract_http_responder, "outside");
+    px_sim_allow(rig->world, "outside", &px_contract_http_requester, "app");
     px_sim_allow(rig->world, "app", &px_contract_file, "file");
     px_sim_allow(rig->world, "app", &px_contract_net, "net");
     px_sim_allow(rig->world, "app", &px_contract_stream_lower, "net");

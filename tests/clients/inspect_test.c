@@ -258,6 +258,67 @@ START_TEST(without_memory_a_question_is_answered_so_and_nothing_breaks)
 }
 END_TEST
 
+/* An item of a watch, whose records are these many of calls to net. */
+static void expect_watched(uint64_t tag, uint32_t calls, bool missed)
+{
+    const Inspect__TraceRecords *item = sim_expect_item(world, "asker", tag)->body;
+    uint32_t n = 0;
+    for (size_t i = 0; i < item->n_records; i++) {
+        n += is(item->records[i]->receiver, "net") && is(item->records[i]->kind, "call");
+    }
+    ck_assert_uint_eq(n, calls);
+    ck_assert(missed == (item->missed > 0));
+}
+
+START_TEST(who_watches_hears_what_is_sent_as_far_as_it_takes_items)
+{
+    px_call_id watch = px_call(env(), px_sim_addr(world, "inspect"), INSPECT_WATCH,
+                               from(0, 0, "net"), PX_NEVER, 5);
+    call_net(1);
+    sim_expect_silence(sim);
+    px_call_more(env(), watch, 2);
+    sim_settle(sim);
+    expect_watched(5, 1, false);
+    sim_advance_us(sim, PX_SEC(1)); /* nothing is sent: nothing is told */
+    sim_expect_silence(sim);
+    call_net(1);
+    sim_advance_us(sim, PX_MS(INSPECT_WATCH_MS));
+    expect_watched(5, 1, false);
+    for (int i = 0; i < INSPECT_TRACE_LENGTH; i++) {
+        call_net(0);
+    }
+    px_call_more(env(), watch, 1);
+    sim_settle(sim);
+    (void)sim_expect_item(world, "asker", 5);
+    px_cancel(env(), watch);
+    sim_settle(sim);
+    sim_expect_reply(world, "asker", 5, PX_CANCELLED);
+}
+END_TEST
+
+START_TEST(thirty_two_watch_and_the_next_is_told_busy)
+{
+    px_call_id watches[INSPECT_WATCHES_MAX];
+    for (uint64_t i = 0; i < INSPECT_WATCHES_MAX; i++) {
+        watches[i] = px_call(env(), px_sim_addr(world, "inspect"), INSPECT_WATCH, from(0, 0, ""),
+                             PX_NEVER, 100 + i);
+    }
+    sim_settle(sim);
+    sim_expect_silence(sim);
+    ask(INSPECT_WATCH, from(0, 0, ""));
+    sim_expect_reply(world, "asker", 1, PX_BUSY);
+    for (uint64_t i = 0; i < INSPECT_WATCHES_MAX; i++) {
+        px_cancel(env(), watches[i]);
+        sim_settle(sim);
+        sim_expect_reply(world, "asker", 100 + i, PX_CANCELLED);
+    }
+    ask(INSPECT_WATCH, from(0, 0, "nobody"));
+    sim_expect_reply(world, "asker", 1, PX_NOT_FOUND);
+    ask(INSPECT_WATCH, from(0, INSPECT_RECORDS_MAX + 1, ""));
+    sim_expect_reply(world, "asker", 1, PX_BAD_REQUEST);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("inspect");
@@ -271,6 +332,8 @@ int main(void)
     tcase_add_test(tcase, what_the_ring_has_lost_is_told_as_missed);
     tcase_add_test(tcase, edges_count_messages_and_times_to_the_answer);
     tcase_add_test(tcase, without_memory_a_question_is_answered_so_and_nothing_breaks);
+    tcase_add_test(tcase, who_watches_hears_what_is_sent_as_far_as_it_takes_items);
+    tcase_add_test(tcase, thirty_two_watch_and_the_next_is_told_busy);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
