@@ -1,4 +1,4 @@
-/** Calls the services of a running Plexus through its door. README.md begins with an example. */
+/** Calls the services of a running Plexus through its door, and is one. README.md begins with an example. */
 
 /** How a call ended. */
 export type Status =
@@ -31,6 +31,18 @@ export class CallError extends PlexusError {}
 
 /** A request does not fit its type, or the installed types are not those of the running system. */
 export class TypesError extends PlexusError {}
+
+/** What a handler of a service throws to answer with a status other than OK; its asker gets a CallError. */
+export class Refusal extends Error {
+    /**
+     * @param status Any but OK.
+     * @param text One line for people, up to 160 characters. Default: none.
+     * @throws RangeError There is no such status.
+     */
+    constructor(status: Exclude<Status, 'OK'>, text?: string);
+    readonly status: Exclude<Status, 'OK'>;
+    readonly text: string;
+}
 
 /**
  * A request: names of fields, as in the .proto (`max_len`) or in camelCase (`maxLen`), and their values. A string may stand for
@@ -68,6 +80,11 @@ export class Types {
      */
     constructor(paths?: readonly string[]);
     /**
+     * The types of Plexus itself, as it is installed, and those of more descriptor sets.
+     * @throws TypesError As the constructor.
+     */
+    static installed(...paths: string[]): Types;
+    /**
      * The type of a message, for create() of @bufbuild/protobuf; undefined: there is none.
      * @param name Its full name ('net.ListenerRef').
      */
@@ -91,6 +108,24 @@ export interface Options {
 export interface CallOptions extends Options {
     /** Bytes beside the request; a string is UTF-8. */
     payload?: Uint8Array | string;
+}
+
+/** Options of a stream call. */
+export interface StreamOptions {
+    /** Bytes beside the request; a string is UTF-8. */
+    payload?: Uint8Array | string;
+    /** Milliseconds until the first item has to be there, 1..3600000; without it any time may pass. */
+    timeoutMs?: number;
+    /** Items that may be on their way before they are taken, 1..65536. Default 16. */
+    credit?: number;
+    /** Takes the call back: the iteration rejects with the reason of the signal. */
+    signal?: AbortSignal;
+}
+
+/** Options of a subscription. */
+export interface SubscribeOptions extends StreamOptions {
+    /** Milliseconds before the first attempt to begin anew; each further one waits twice as long, up to 2000. Default 50. */
+    retryMs?: number;
 }
 
 /** The system as a whole (inspect.SystemIs). */
@@ -209,8 +244,6 @@ export interface TraceOptions {
     follow?: boolean;
     /** Where to begin; 0, the default, is the oldest there is. */
     position?: number;
-    /** Milliseconds between two questions while following. Default 100. */
-    intervalMs?: number;
     /** Ends it: the iteration rejects with the reason of the signal. */
     signal?: AbortSignal;
 }
@@ -235,6 +268,22 @@ export interface Client {
      * @throws RangeError timeoutMs is out of range.
      */
     call(service: string, method: string, fields?: Fields, options?: CallOptions): Promise<Reply>;
+    /**
+     * Calls a method that answers with a stream, and yields its items as they come; the final reply is what the generator returns.
+     * Leaving it (break, return) takes the call back.
+     *
+     * @param service, method, fields As of call().
+     * @throws As call(), at the first item or at a later one.
+     */
+    stream(service: string, method: string, fields?: Fields, options?: StreamOptions): AsyncGenerator<Reply, Reply, void>;
+    /**
+     * Subscribes to a topic, which is a method that answers with a stream ('inspect', 'Watch'), and yields its events: when the
+     * service or the connection ends, it subscribes anew. What was told in between is lost, unless `fields` say where to go on.
+     * It ends when the service says that there is no more.
+     *
+     * @throws As call(), if it never began; later what another attempt does not mend.
+     */
+    subscribe(service: string, topic: string, fields?: Fields, options?: SubscribeOptions): AsyncGenerator<Reply, void, void>;
     /** The system as a whole. Errors: as call. */
     system(options?: Options): Promise<SystemIs>;
     /** Every mailbox, in the order of their numbers. Errors: as call. */
@@ -242,7 +291,7 @@ export interface Client {
     /** Who said how much to whom, as far as the trace ring reaches back. Errors: as call. */
     edges(options?: Options): Promise<EdgeList>;
     /**
-     * Messages that were sent, oldest first.
+     * Messages that were sent, oldest first. While following, those that the ring lost in between are left out.
      *
      * @param service Only what that mailbox sends or gets; empty: everything.
      * @throws CallError NOT_FOUND: no such service; others as call.
@@ -271,3 +320,154 @@ export interface ConnectOptions {
  * @throws RangeError timeoutMs is out of range.
  */
 export function connect(name?: string, options?: ConnectOptions): Promise<Client>;
+
+/** A name that this program is, at a door. A connection that was lost is made anew, however long that takes. */
+export interface Service {
+    /** As it was offered. */
+    readonly name: string;
+    /** It is known at the door now; false while the connection is being made anew, and after close(). */
+    readonly there: boolean;
+    /** Lets go of the name: calls under way end with SERVICE_GONE, requests with 503 or the end of their connection. Twice is fine. */
+    close(): void;
+}
+
+/** Options of being a service. */
+export interface ServiceOptions {
+    /** Closes the service when it is aborted. */
+    signal?: AbortSignal;
+    /** Hears what nobody else does: what handlers threw that is no answer, and that the connection was lost. Default: console.error. */
+    onError?: (error: unknown) => void;
+}
+
+/** What a method of a service is called with. */
+export interface Request extends Reply {
+    /** Name of the method ('Hello'). */
+    readonly method: string;
+    /** Aborted when nobody waits for the answer any more. */
+    readonly signal: AbortSignal;
+}
+
+/** What a method returns, or a stream yields, if it has bytes beside its message. */
+export class Answer {
+    /** @param payload A string is UTF-8. Default: none. */
+    constructor(fields?: Fields, payload?: Uint8Array | string);
+    readonly fields: Fields;
+    readonly payload: Uint8Array | string;
+}
+
+/** What a method answers: fields of its output; nothing is all of them zero. */
+export type Answered = Fields | Answer | void;
+
+/** A method that has one answer. It throws a Refusal to answer with a status; anything else it throws is INTERNAL. */
+export type CallMethod = (request: Request) => Answered | Promise<Answered>;
+
+/** A method that answers with a stream. Each value is an item, and is not asked for before the asker can take it. */
+export type StreamMethod = (request: Request) => AsyncIterable<Answered>;
+
+/** What a service is. */
+export interface Definition {
+    /** 1 to 31 letters, digits, dots, underscores and hyphens; no mailbox of the system has it. */
+    name: string;
+    /** Full name of its contract ('greeter.Greeter'). */
+    contract: string;
+    /**
+     * Its methods by name. A function answers in the shape that the .proto says: `returns (stream X)` is a stream, a method with
+     * `idempotency_level` may be called again when nobody knows what became of it. Or the shape is said here.
+     */
+    methods: {
+        readonly [method: string]: CallMethod | StreamMethod | { call: CallMethod; idempotent?: boolean } | { stream: StreamMethod };
+    };
+    /** Where the contract is: paths of descriptor sets beside the installed one, or Types that have both. */
+    types?: Types | readonly string[];
+    /** Number of the contract, 128..255, for those who compare: it is part of its hash. Default 128. */
+    number?: number;
+}
+
+/**
+ * Becomes a service, until it is closed.
+ *
+ * @param door As of connect().
+ * @throws CallError The door does not let us be that service: DENIED, IN_USE, LIMIT, BAD_REQUEST.
+ * @throws ConnectError No such door, or it does not let us in.
+ * @throws TypesError There is no such contract, or a method that it does not have.
+ */
+export function provide(door: string, definition: Definition, options?: ServiceOptions): Promise<Service>;
+
+/** Header fields: an object with a value or several for each name, pairs, a Map, or Headers. */
+export type HeaderFields =
+    | { readonly [name: string]: string | number | readonly string[] | undefined }
+    | Iterable<readonly [string, string]>;
+
+/** A request of HTTP. Its body is what iterating over it yields: nothing of it comes before it is wanted. */
+export interface HttpRequest extends AsyncIterable<Uint8Array> {
+    /** As sent ('GET'). */
+    readonly method: string;
+    /** As sent ('/a%20b?c=d'). */
+    readonly target: string;
+    /** The path of the target, unescaped ('/a b'). */
+    readonly path: string;
+    /** The query of the target. */
+    readonly query: URLSearchParams;
+    /** Fields by name in lower case; what came several times is joined by ', '. */
+    readonly headers: { readonly [name: string]: string };
+    /** Trailers, once the body has been read. */
+    readonly trailers: { readonly [name: string]: string };
+    /** 'http' or 'https'. */
+    readonly scheme: string;
+    /** Host and port, as the client named them. */
+    readonly authority: string;
+    /** Address of the client ('127.0.0.1:40000', '[::1]:40000'); empty for a unix socket. */
+    readonly remote: string;
+    /** 1, 1.1 or 2. */
+    readonly version: number;
+    /** Aborted when the request has ended before its response was complete. */
+    readonly signal: AbortSignal;
+    /**
+     * The whole body.
+     * @param max Bytes it may have; a longer one is answered with 413. Default 16777216.
+     * @throws RangeError It is longer. CallError: the client went.
+     */
+    bytes(max?: number): Promise<Uint8Array>;
+    /** The whole body as text (UTF-8). As bytes(). */
+    text(max?: number): Promise<string>;
+    /** The whole body as JSON. As bytes(); SyntaxError: it is not JSON, which is answered with 400. */
+    json(max?: number): Promise<any>;
+    /**
+     * Sends an interim response, such as 103 with links.
+     * @throws RangeError The status is not 102..199. TypeError: a header field cannot be sent.
+     */
+    inform(status: number, headers?: HeaderFields): void;
+}
+
+/** A body: as a whole, or in pieces that are asked for as fast as the client takes them. */
+export type Body = string | Uint8Array | AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array> | null | undefined;
+
+/** A response; a Response of fetch fits too. */
+export interface HttpResponse {
+    /** 200..999. Default 200. */
+    status?: number;
+    /** Not those that the engine writes (Connection, Date ...). Content-Length says the length of a body in pieces. */
+    headers?: HeaderFields;
+    /** Text is text/plain unless the headers say otherwise. */
+    body?: Body;
+}
+
+/** What a handler answers: a response, or a body alone, with status 200. */
+export type HttpAnswer = HttpResponse | Body;
+
+/**
+ * Becomes the HTTP handler of routes that say `service: NAME`, until it is closed. Requests run side by side, 256 at most. What the
+ * handler throws is answered with 500; if it has a `status` of 400..599, with that and its message.
+ *
+ * @param door As of connect().
+ * @param name 1 to 31 letters, digits, dots, underscores and hyphens.
+ * @throws CallError The door does not let us be that service: DENIED, IN_USE, LIMIT, UNSUPPORTED.
+ * @throws ConnectError No such door, or it does not let us in.
+ * @throws TypesError No descriptor set.
+ */
+export function provideHttp(
+    door: string,
+    name: string,
+    handler: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>,
+    options?: ServiceOptions & { types?: Types | readonly string[] },
+): Promise<Service>;

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The Node package, packed, installed with nothing but what clients/node/package-lock.json names into an empty folder, and tested
-there (tests/node) with the examples for Node; its types, compiled; then what a call costs."""
+there (tests/node) with the examples for Node; its types, compiled; then what calls and requests cost."""
 import os
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ import tempfile
 
 from common import BUILD, SOURCE, SANITIZED, need, program, skip
 
-ROUND_TRIPS = 3000
+ROUND_TRIPS, WRK_S = 3000, 2
 PACKAGE = os.path.join(SOURCE, "clients", "node")
 MODULES = os.path.join(PACKAGE, "node_modules")
 TESTS = os.path.join(SOURCE, "tests", "node")
@@ -41,13 +41,13 @@ def install(top, env):
     run(*npm, "install", "--ignore-scripts", *(os.path.join(top, name) for name in made), env=env, cwd=site)
     for folder in (TESTS, os.path.join(SOURCE, "clients", "examples")):
         for name in os.listdir(folder):
-            if name.endswith((".js", ".mjs", ".ts")):
+            if name.endswith((".js", ".mjs", ".proto", ".ts")):
                 shutil.copy(os.path.join(folder, name), site)
     return site
 
 
 def main():
-    server = program("tests/python/door_server")
+    server, plexus = program("tests/python/door_server"), program("clients/cli/plexus")
     need("node", "npm", "protoc")
     if not os.path.isdir(MODULES):
         skip("clients/node/node_modules is not there: npm ci --prefix clients/node")
@@ -58,13 +58,14 @@ def main():
         run("protoc", "--proto_path=" + os.path.join(SOURCE, "tests", "kernel"), "--descriptor_set_out=" + ktest,
             "ktest.proto")
         env = dict(clean, PLEXUS_DOOR_SERVER=os.path.abspath(server), PLEXUS_KTEST_TYPES=ktest,
+                   PLEXUS_PROGRAM=os.path.abspath(plexus),
                    PLEXUS_TYPES=os.path.abspath(os.path.join(BUILD, "proto", "plexus.desc")),
                    PLEXUS_SOURCE=os.path.abspath(SOURCE))
         print(run("node", os.path.abspath(os.path.join(MODULES, "typescript", "bin", "tsc")), "--noEmit", "--strict", "--module",
-                  "nodenext", "--target", "es2022", "--lib", "es2022,dom", "types.ts", cwd=site, env=env))
-        print(run("node", "--test", "plexus.test.js", "examples.test.js", cwd=site, env=env))
+                  "nodenext", "--target", "es2022", "--lib", "es2022,dom,dom.iterable,dom.asynciterable", "types.ts", cwd=site, env=env))
+        print(run("node", "--test", "plexus.test.js", "serving.test.js", "http.test.js", "examples.test.js", cwd=site, env=env))
         if not SANITIZED:
-            print(run("node", "bench.js", str(ROUND_TRIPS), cwd=site, env=env))
+            print(run("node", "bench.js", str(ROUND_TRIPS), str(WRK_S), cwd=site, env=env))
 
 
 main()

@@ -7,6 +7,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import * as plexus from 'plexus';
 
@@ -51,6 +52,41 @@ export async function running(t, options) {
     return made;
 }
 
+/** A `plexus serve` all of whose requests go to the service `name`: {at, host, port, restart(), stop()}. */
+export async function beginServe(top, name) {
+    const config = path.join(top, 'site.yaml');
+    const made = { at: path.join(top, 'web'), host: '127.0.0.1', port: 0 };
+    const begin = async () => {
+        fs.writeFileSync(config, `listen: 127.0.0.1:${made.port}\ndoor: ${made.at}\nroutes:\n  - {path: /*rest, service: ${name}}\n`);
+        const child = spawn(process.env.PLEXUS_PROGRAM, ['serve', '--config', config], { stdio: ['ignore', 'pipe', 'ignore'] });
+        for await (const line of readline.createInterface(child.stdout)) {
+            made.port = Number(line.match(/http:\/\/127\.0\.0\.1:(\d+)/)?.[1] ?? made.port);
+            if (line.startsWith('Stop')) {
+                break;
+            }
+        }
+        const exit = once(child, 'exit');
+        made.end = async (signal) => {
+            child.kill(signal);
+            await exit;
+        };
+    };
+    made.restart = async () => {
+        await made.end('SIGKILL');
+        await begin();
+    };
+    made.stop = () => made.end('SIGTERM');
+    await begin();
+    return made;
+}
+
+/** The same for one test, at whose end it ends. */
+export async function serve(t, name) {
+    const made = await beginServe(folder(t), name);
+    t.after(() => made.stop());
+    return made;
+}
+
 /** A client that is closed when the test is over. */
 export async function connect(t, at, options) {
     const client = await plexus.connect(at, options);
@@ -88,4 +124,15 @@ export async function far(t, ...answers) {
         sockets.forEach((socket) => socket.destroy());
     });
     return at;
+}
+
+/** Waits until something is so, and fails when that takes too long. */
+export async function until(condition) {
+    for (let i = 0; i < 1000; i++) {
+        if (await condition()) {
+            return;
+        }
+        await delay(20);
+    }
+    throw new Error('waited too long');
 }

@@ -1,89 +1,97 @@
-/* A connection to a running system, and what is known of its services. */
-import { randomInt } from 'node:crypto';
+/* Calls and stream calls, and what is known of the services of a running system. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { ConnectError, Status, TypesError, callError, lost, notThere, statusOf } from './errors.js';
-import { CALL, CALL_IDEMPOTENT, Reply, STREAM, Types, methodsOf, ownContract, pack, unpack } from './messages.js';
-import { Pipe } from './pipe.js';
-import * as wire from './wire.js';
+import { Connection, deadlineOf, untilAborted } from './connection.js';
+import { CallError, ConnectError, Status, TypesError, callError, statusOf } from './errors.js';
+import { CALL, CALL_IDEMPOTENT, ONEWAY, Reply, STREAM, Types, methodsOf, ownContract, pack, unpack } from './messages.js';
+import { NOTHING } from './wire.js';
 
 const INSPECT = 'inspect';
-const DEADLINE_MS = 30000; // the door's, for calls that name none
-const DEADLINE_MAX_MS = 3600000;
-const GRACE_MS = 5000; // beyond a deadline: the door itself answers in time
-const NUMBERS = 0x80000000;
-const NOTHING = Buffer.alloc(0);
+const CREDIT = 16; // items of a stream that may wait here
+const CREDIT_MAX = 65536;
+const RETRY_MS = 50;
+const RETRY_MAX_MS = 2000;
 
-/** A time as the door takes it. Throws RangeError: it is none. */
-function deadlineMs(timeoutMs) {
-    if (timeoutMs === undefined) {
-        return 0;
-    }
-    if (!(timeoutMs >= 1 && timeoutMs <= DEADLINE_MAX_MS)) {
-        throw new RangeError(`timeoutMs is in milliseconds, from 1 to ${DEADLINE_MAX_MS}; got ${timeoutMs}`);
-    }
-    return Math.trunc(timeoutMs);
+/** Bytes of a payload that may be given as text. */
+export function bytesOf(payload) {
+    return typeof payload === 'string' ? Buffer.from(payload) : payload;
 }
 
-/** What `promise` brings, or the reason of `signal` if that comes first. */
-function untilAborted(promise, signal) {
-    if (signal === undefined) {
-        return promise;
-    }
-    return new Promise((resolve, reject) => {
-        const abort = () => reject(signal.reason);
-        signal.addEventListener('abort', abort, { once: true });
-        promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-    });
-}
-
-class ClosedHere extends Error {
-    constructor() {
-        super('it was closed here');
-    }
+/* The end of a stream after which it may be begun anew. */
+function isPassing(error) {
+    return error instanceof ConnectError || error instanceof CallError
+        && [Status.SERVICE_GONE, Status.NOT_FOUND, Status.BUSY].includes(error.status);
 }
 
 /** A connection to a running system. Made by connect(). */
 export class Client {
     #types;
     #timeoutMs;
-    #pipe = null;
-    #coming = null; // the pipe that has not been greeted yet
-    #opening = null;
-    #waiting = new Map(); // number of a request to {resolve, reject}
-    #number = randomInt(NUMBERS);
+    #connection;
     #inspect;
     #services = new Map(); // name of a service to the promise of its methods
 
     constructor(name, types, timeoutMs) {
-        deadlineMs(timeoutMs);
+        deadlineOf(timeoutMs);
         this.name = name;
         this.#types = types;
         this.#timeoutMs = timeoutMs;
+        this.#connection = new Connection(name, { end: () => this.#services.clear() }); // the next system may be another one
         this.#inspect = new Map(ownContract(types, 'inspect.Inspect').methods.map(({ name: method, input, output }) =>
-            [method, { name: method, contract: 'inspect.Inspect', shape: CALL_IDEMPOTENT, input, output }]));
+            [method, {
+                name: method, contract: 'inspect.Inspect', shape: method === 'Watch' ? STREAM : CALL_IDEMPOTENT, input, output,
+            }]));
     }
 
     /** Calls a method: see index.d.ts. */
     async call(service, method, fields = {}, { payload = NOTHING, timeoutMs = this.#timeoutMs, signal } = {}) {
         signal?.throwIfAborted();
-        const deadline = deadlineMs(timeoutMs);
-        const known = await this.#method(service, method, signal);
-        if (known.shape !== CALL && known.shape !== CALL_IDEMPOTENT) {
-            throw callError(service, method, Status.UNSUPPORTED, 'it is not a single call: it '
-                + (known.shape === STREAM ? 'answers with a stream' : 'is never answered'));
+        const deadlineMs = deadlineOf(timeoutMs);
+        const known = await this.#method(service, method, [CALL, CALL_IDEMPOTENT], signal);
+        const raw = await this.#connection.call(ask(known, service, method, fields, payload, deadlineMs), signal);
+        return understand(known, service, raw);
+    }
+
+    /** Calls a method that answers with a stream: see index.d.ts. */
+    async *stream(service, method, fields = {}, options = {}) {
+        const { payload = NOTHING, timeoutMs, credit = CREDIT, signal } = options;
+        signal?.throwIfAborted();
+        if (!(Number.isInteger(credit) && credit >= 1 && credit <= CREDIT_MAX)) {
+            throw new RangeError(`credit is a number of items, from 1 to ${CREDIT_MAX}; got ${credit}`);
         }
-        const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
-        const raw = await this.#ask({
-            service,
-            method,
-            fullName: `${known.contract}.${known.name}`,
-            body: pack(known.input, fields, { service, method }),
-            payload: bytes,
-            deadlineMs: deadline,
-            mayRepeat: known.shape === CALL_IDEMPOTENT,
-        }, signal);
-        return Client.#understand(service, known, raw);
+        const deadlineMs = deadlineOf(timeoutMs);
+        const known = await this.#method(service, method, [STREAM], signal);
+        const items = this.#connection.stream(ask(known, service, method, fields, payload, deadlineMs), credit, signal);
+        try {
+            for (let what = await items.next(); ; what = await items.next()) {
+                if (what.done) {
+                    return understand(known, service, what.value);
+                }
+                yield understand(known, service, what.value);
+            }
+        } finally {
+            await items.return();
+        }
+    }
+
+    /** Hears a topic, and begins anew: see index.d.ts. */
+    async *subscribe(service, topic, fields = {}, { retryMs = RETRY_MS, ...options } = {}) {
+        let began = false;
+        for (let waitMs = retryMs; ; waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)) {
+            try {
+                for await (const item of this.stream(service, topic, fields, options)) {
+                    began = true;
+                    waitMs = retryMs;
+                    yield item;
+                }
+                return;
+            } catch (error) {
+                if (!(began && isPassing(error))) {
+                    throw error;
+                }
+            }
+            await untilAborted(delay(waitMs, undefined, { signal: options.signal }), options.signal);
+        }
     }
 
     /** The system as a whole: see index.d.ts. */
@@ -102,81 +110,40 @@ export class Client {
     }
 
     /** Messages that were sent: see index.d.ts. */
-    async *trace(service = '', { follow = true, position = 0, intervalMs = 100, signal } = {}) {
-        const end = follow ? Infinity : (await this.system({ signal })).tracePosition;
+    async *trace(service = '', { follow = true, position = 0, signal } = {}) {
+        if (follow) {
+            for await (const told of this.stream(INSPECT, 'Watch', { position, service }, { signal })) {
+                yield* told.toObject().records;
+            }
+            return;
+        }
+        const end = (await this.system({ signal })).tracePosition;
         for (let at = position; at < end;) {
             const told = (await this.call(INSPECT, 'Trace', { position: at, service }, { signal })).toObject();
             yield* told.records;
-            if (follow && told.position === at) {
-                await untilAborted(delay(intervalMs, undefined, { signal }), signal);
-            }
             at = told.position;
         }
     }
 
     /** Ends the connection: see index.d.ts. */
     close() {
-        (this.#pipe ?? this.#coming)?.close(new ClosedHere());
+        this.#connection.close();
     }
 
-    /** Connects, if that has not been done; who calls meanwhile waits for the same connection. */
+    /** Connects, if that has not been done. */
     open() {
-        if (this.#pipe !== null) {
-            return Promise.resolve();
-        }
-        this.#opening ??= this.#connect().finally(() => {
-            this.#opening = null;
-        });
-        return this.#opening;
+        return this.#connection.open();
     }
 
-    async #connect() {
-        const tried = wire.places(this.name);
-        let why;
-        for (const path of tried) {
-            const pipe = new Pipe(path, (message) => this.#take(message), (error) => this.#ended(pipe, error));
-            this.#coming = pipe;
-            try {
-                await pipe.greet();
-                this.#pipe = pipe;
-                return;
-            } catch (error) {
-                why = error.code === 'ENOENT' ? why : error;
-                if (error instanceof ClosedHere) {
-                    break;
-                }
-            } finally {
-                this.#coming = null;
-            }
-        }
-        throw notThere(this.name, tried, why);
-    }
-
-    /* The connection is gone; the next system may be another one. */
-    #ended(pipe, error) {
-        if (pipe !== this.#pipe) {
-            return;
-        }
-        this.#pipe = null;
-        this.#services.clear();
-        const waiting = [...this.#waiting.values()];
-        this.#waiting.clear();
-        for (const { reject } of waiting) {
-            reject(error);
-        }
-    }
-
-    #take(message) {
-        const raw = wire.reply(message);
-        this.#waiting.get(raw.number)?.resolve(raw);
-    }
-
-    async #method(service, method, signal) {
+    async #method(service, method, shapes, signal) {
         const found = service === INSPECT ? this.#inspect : await untilAborted(this.#methods(service, method), signal);
         const known = found.get(method);
         if (known === undefined) {
             const names = [...new Set([...found.values()].map((one) => one.name))].sort().join(', ');
             throw callError(service, method, Status.NOT_FOUND, `${service} has no such method; it has: ${names}`);
+        }
+        if (!shapes.includes(known.shape)) {
+            throw callError(service, method, Status.UNSUPPORTED, NOT_SO[known.shape]);
         }
         return known;
     }
@@ -198,78 +165,46 @@ export class Client {
 
     async #learn(service, method) {
         const known = this.#inspect.get('Describe');
-        const raw = await this.#ask({
-            service: INSPECT,
-            method: 'Describe',
-            fullName: 'inspect.Inspect.Describe',
-            body: pack(known.input, { name: service }, { service: INSPECT, method: 'Describe' }),
-            payload: NOTHING,
-            deadlineMs: deadlineMs(this.#timeoutMs),
-            mayRepeat: true,
-        });
+        const raw = await this.#connection.call(
+            ask(known, INSPECT, 'Describe', { name: service }, NOTHING, deadlineOf(this.#timeoutMs)));
         if (statusOf(raw.status) === Status.NOT_FOUND) {
             throw callError(service, method, Status.NOT_FOUND, 'no service of that name takes calls');
         }
-        return methodsOf(this.#types, service, Client.#understand(INSPECT, known, raw).message);
+        return methodsOf(this.#types, service, understand(known, INSPECT, raw).message);
     }
+}
 
-    /* One request and its reply. One that does no harm when it is made twice is made again if the connection turns out to be
-     * gone. */
-    async #ask(ask, signal) {
-        const wasOpen = this.#pipe !== null;
-        try {
-            return await this.#round(ask, signal);
-        } catch (error) {
-            if (!(wasOpen && ask.mayRepeat && this.#pipe === null) || signal?.aborted) {
-                throw Client.#explain(ask, error, signal);
-            }
-        }
-        try {
-            return await this.#round(ask, signal);
-        } catch (error) {
-            throw Client.#explain(ask, error, signal);
-        }
+const NOT_SO = {
+    [STREAM]: 'it is not a single call: it answers with a stream',
+    [CALL]: 'it is a single call: it does not answer with a stream',
+    [CALL_IDEMPOTENT]: 'it is a single call: it does not answer with a stream',
+    [ONEWAY]: 'it is not a call: it is never answered',
+};
+
+/** A request, as Connection takes it. */
+export function ask(known, service, method, fields, payload, deadlineMs) {
+    return {
+        service,
+        method,
+        fullName: `${known.contract}.${known.name}`,
+        body: pack(known.input, fields, { service, method }),
+        payload: bytesOf(payload),
+        deadlineMs,
+        mayRepeat: known.shape === CALL_IDEMPOTENT,
+    };
+}
+
+/** What a reply or an item says. Throws CallError, TypesError. */
+export function understand(known, service, raw) {
+    const status = statusOf(raw.status);
+    if (status !== Status.OK) {
+        throw callError(service, known.name, status, raw.text);
     }
-
-    static #explain({ service, method }, error, signal) {
-        if (signal?.aborted && error === signal.reason) {
-            return error;
-        }
-        if (error instanceof ConnectError) {
-            return new ConnectError(error.text, error.remedy, { service, method, cause: error.cause });
-        }
-        return lost(service, method, error);
-    }
-
-    async #round(ask, signal) {
-        await untilAborted(this.open(), signal);
-        const number = this.#number;
-        this.#number = (number + 1) % NUMBERS;
-        const waiting = new Promise((resolve, reject) => {
-            this.#waiting.set(number, { resolve, reject });
-        });
-        const late = setTimeout(() => this.#waiting.get(number)?.reject(new Error('no answer came')),
-            (ask.deadlineMs || DEADLINE_MS) + GRACE_MS);
-        try {
-            this.#pipe.send(wire.request(number, ask));
-            return await untilAborted(waiting, signal);
-        } finally {
-            clearTimeout(late);
-            this.#waiting.delete(number);
-        }
-    }
-
-    static #understand(service, method, raw) {
-        const status = statusOf(raw.status);
-        if (status !== Status.OK) {
-            throw callError(service, method.name, status, raw.text);
-        }
-        try {
-            return new Reply(method.output, unpack(method.output, raw.body), raw.payload);
-        } catch (cause) {
-            throw new TypesError(`the answer does not fit its type: ${cause.message}`, 'install types and system of one version',
-                { service, method: method.name, cause });
-        }
+    try {
+        return new Reply(known.output, unpack(known.output, raw.body), raw.payload);
+    } catch (cause) {
+        throw new TypesError(`the answer does not fit its type: ${cause.message}`, 'install types and system of one version',
+            { service, method: known.name, cause });
     }
 }
 

@@ -95,3 +95,20 @@ export function notThere(name, tried, cause) {
     return new ConnectError(`the door '${name}' does not open: ${cause.message}`,
         'see whether its process runs, has room (door.clients_max), and is open to this user (door.clients)', { cause });
 }
+
+/**
+ * What a handler of a service throws to answer with a status other than OK.
+ *
+ * status: a Status. text: one line for people.
+ */
+export class Refusal extends Error {
+    constructor(status, text = '') {
+        super(text || status);
+        if (numberOf(status) < 1) {
+            throw new RangeError(`there is no status '${status}' to refuse with`);
+        }
+        this.name = 'Refusal';
+        this.status = status;
+        this.text = text;
+    }
+}

@@ -137,6 +137,11 @@ export class Types {
         }
     }
 
+    /** The types of Plexus itself, as it is installed, and those of more descriptor sets. Throws TypesError: as the constructor. */
+    static installed(...more) {
+        return new Types([...installed().filter((file) => fs.existsSync(file)).slice(0, 1), ...more]);
+    }
+
     /** The type of a message, by its full name ('net.ListenerRef'), for create() of @bufbuild/protobuf; or undefined. */
     message(name) {
         return this.#registry.getMessage(name);
@@ -216,6 +221,31 @@ function toldTypes(described) {
     const file = create(FileDescriptorProtoSchema, { name: 'told.proto', package: 'told', syntax: 'proto3', messageType });
     const registry = createFileRegistry(file, () => undefined);
     return local.map((name) => registry.getMessage(`told.${name}`));
+}
+
+/** What a service says of itself: the fields of an inspect.Description. */
+export function describe(contract, number, shapes) {
+    const types = [];
+    const place = (type) => {
+        if (!types.includes(type)) {
+            types.push(type);
+            type.fields.forEach((field) => field.message && place(field.message));
+        }
+        return types.indexOf(type) + 1;
+    };
+    const methods = contract.methods.map(({ name, input, output }, i) =>
+        ({ name, shape: shapes[i], input: place(input), output: place(output), contract: contract.typeName }));
+    const messages = types.map((type) => ({
+        name: type.typeName,
+        fields: type.fields.map((field) => ({
+            name: field.name,
+            number: field.number,
+            type: field.proto.type,
+            many: field.fieldKind === 'list',
+            message: field.message ? place(field.message) : 0,
+        })),
+    }));
+    return { methods, messages, contracts: [{ name: contract.typeName, number, hash: contractHash(contract, number, shapes) }] };
 }
 
 /** Bytes as text, whatever is in them. */

@@ -1,17 +1,24 @@
 /* A connection to a door: bytes come in in any pieces, messages go up whole. */
 import net from 'node:net';
 
-import { GREETING, GREETING_BACK, HEAD_LEN, messageLen } from './wire.js';
+import { GREETING, HEAD_LEN, messageLen } from './wire.js';
 
 /** How long a door may take to greet, in milliseconds. */
 const GREET_MS = 5000;
+
+/** Why a connection ended that its owner closed. */
+export class ClosedHere extends Error {
+    constructor() {
+        super('it was closed here');
+    }
+}
 
 /** One connection. `onMessage(bytes)` for each message; `onEnd(error)` once, at the end, whoever ended it. */
 export class Pipe {
     #socket;
     #parts = [];
     #have = 0;
-    #need = GREETING_BACK.length; // bytes that complete what is next
+    #need = GREETING.length; // bytes that complete what is next
     #greeted = null;
     #held = false;
     #ended = false;
@@ -59,13 +66,17 @@ export class Pipe {
         }
     }
 
-    /** Ends the connection. `error`: why. Twice is fine. */
+    /** Ends the connection; what was sent before a ClosedHere still leaves. `error`: why. Twice is fine. */
     close(error) {
         if (this.#ended) {
             return;
         }
         this.#ended = true;
-        this.#socket.destroy();
+        if (error instanceof ClosedHere && this.#greeted === null) {
+            this.#socket.end(() => this.#socket.destroy());
+        } else {
+            this.#socket.destroy();
+        }
         this.#greeted?.(error);
         this.onEnd(error);
     }
@@ -103,10 +114,10 @@ export class Pipe {
     }
 
     #takeGreeting(bytes) {
-        if (!bytes.subarray(0, GREETING_BACK.length).equals(GREETING_BACK)) {
+        if (!bytes.subarray(0, GREETING.length).equals(GREETING)) {
             throw new Error('what answers is not a door');
         }
         this.#greeted();
-        return GREETING_BACK.length;
+        return GREETING.length;
     }
 }

@@ -1,19 +1,30 @@
-/* The bytes: what nng calls req/rep over ipc://, and the door's requests and replies in it (docs/wire.md). */
+/* The bytes: what nng calls pair1 over ipc://, and the messages of those who are attached in it (docs/wire.md). */
 import path from 'node:path';
 
-export const GREETING = Buffer.from([0, 0x53, 0x50, 0, 0, 0x30, 0, 0]);
-export const GREETING_BACK = Buffer.from([0, 0x53, 0x50, 0, 0, 0x31, 0, 0]);
+/** What either end says first. */
+export const GREETING = Buffer.from([0, 0x53, 0x50, 0, 0, 0x11, 0, 0]);
 /** Bytes in front of a message: 1, and its length. */
 export const HEAD_LEN = 9;
 
+/** Kinds of messages. */
+export const CALL = 1;
+export const STREAM = 2;
+export const REPLY = 3;
+export const ITEM = 4;
+export const MORE = 5;
+export const ENDED = 6;
+export const ONEWAY = 7;
+export const LOST = 8;
+
+export const NOTHING = Buffer.alloc(0);
+/** Bytes of the text of a reply. */
+export const TEXT_MAX = 480;
+
 const VERSION = 1;
-const CALL = 1;
-const TOP_BIT = 0x80000000;
-const NUMBER_LEN = 4;
-const REQUEST_LEN = 12;
-const REPLY_LEN = 12;
-const REPLY_MAX = 64 << 20;
-const NAME_MAX = 255;
+const HOPS_LEN = 4;
+const MESSAGE_LEN = 24;
+const MESSAGE_MAX = 64 << 20;
+const COPY_MAX = 4096; // a payload up to here goes into the same piece as what is in front of it
 
 /** Bytes that no door writes. */
 export class Broken extends Error {}
@@ -29,55 +40,64 @@ export function places(name) {
     return bases.filter((base) => base !== '').map((base) => path.join(base, name, 'door'));
 }
 
-function nameOf(text) {
-    return Buffer.from(text).subarray(0, NAME_MAX);
-}
-
 /**
- * One request, as pieces to be written one behind the other.
- *
- * number: 0..2^31-1, comes back in the reply. ask: {service, fullName (of the method), body, payload, deadlineMs}.
+ * A message, as pieces to be written one behind the other: {kind, id (a bigint), status, number, service, method, text, body,
+ * payload}, all but the first two optional.
  */
-export function request(number, { service, fullName, body, payload, deadlineMs }) {
-    const names = Buffer.concat([nameOf(service), nameOf(fullName)]);
-    const serviceLen = nameOf(service).length;
-    const head = Buffer.alloc(HEAD_LEN + NUMBER_LEN + REQUEST_LEN);
-    const length = NUMBER_LEN + REQUEST_LEN + names.length + body.length + payload.length;
-    let at = head.writeUInt8(1, 0);
-    at = head.writeBigUInt64BE(BigInt(length), at);
-    at = head.writeUInt32BE(number + TOP_BIT, at);
-    at = head.writeUInt8(VERSION, at);
-    at = head.writeUInt8(CALL, at);
-    at = head.writeUInt8(serviceLen, at);
-    at = head.writeUInt8(names.length - serviceLen, at);
-    at = head.writeUInt32LE(deadlineMs, at);
-    head.writeUInt32LE(body.length, at);
-    return [head, names, body, payload];
+export function write({ kind, id, status = 0, number = 0, service = '', method = '', text = '', body = NOTHING, payload = NOTHING }) {
+    const [serviceLen, methodLen, textLen] = [Buffer.byteLength(service), Buffer.byteLength(method), Buffer.byteLength(text)];
+    const namesLen = serviceLen + methodLen + textLen;
+    const copied = payload.length <= COPY_MAX ? payload.length : 0;
+    const piece = Buffer.allocUnsafe(HEAD_LEN + HOPS_LEN + MESSAGE_LEN + namesLen + body.length + copied);
+    let at = piece.writeUInt8(1, 0);
+    at = piece.writeBigUInt64BE(BigInt(HOPS_LEN + MESSAGE_LEN + namesLen + body.length + payload.length), at);
+    at = piece.writeUInt32BE(1, at);
+    at = piece.writeUInt8(VERSION, at);
+    at = piece.writeUInt8(kind, at);
+    at = piece.writeUInt16LE(status, at);
+    at = piece.writeUInt32LE(number, at);
+    at = piece.writeBigUInt64LE(id, at);
+    at = piece.writeUInt8(serviceLen, at);
+    at = piece.writeUInt8(methodLen, at);
+    at = piece.writeUInt16LE(textLen, at);
+    at = piece.writeUInt32LE(body.length, at);
+    at += piece.write(service + method + text, at);
+    piece.set(body, at);
+    if (copied === payload.length) {
+        piece.set(payload, at + body.length);
+        return [piece];
+    }
+    return [piece, payload];
 }
 
 /** Bytes of the message whose head is at `at`. Throws Broken. */
 export function messageLen(bytes, at) {
-    const length = bytes.readBigUInt64BE(at + 1);
-    if (bytes[at] !== 1 || length < NUMBER_LEN + REPLY_LEN || length > REPLY_MAX) {
+    const length = bytes.readUInt32BE(at + 1) * 2 ** 32 + bytes.readUInt32BE(at + 5);
+    if (bytes[at] !== 1 || length < HOPS_LEN + MESSAGE_LEN || length > MESSAGE_MAX) {
         throw new Broken(`a message of ${length} bytes`);
     }
-    return Number(length);
+    return length;
 }
 
-/** Takes a message apart: {number, status (a number), text, body, payload}. Throws Broken. */
-export function reply(message) {
-    const start = NUMBER_LEN + REPLY_LEN;
-    const textLen = message.readUInt32LE(NUMBER_LEN + 4);
-    const bodyLen = message.readUInt32LE(NUMBER_LEN + 8);
-    const bodyAt = start + textLen;
-    if (message[NUMBER_LEN] !== VERSION || bodyAt + bodyLen > message.length) {
-        throw new Broken('a reply that is not whole');
+/** Takes a message apart: as write() takes it. Throws Broken. */
+export function read(bytes) {
+    const serviceAt = HOPS_LEN + MESSAGE_LEN;
+    const methodAt = serviceAt + bytes[HOPS_LEN + 16];
+    const textAt = methodAt + bytes[HOPS_LEN + 17];
+    const bodyAt = textAt + bytes.readUInt16LE(HOPS_LEN + 18);
+    const payloadAt = bodyAt + bytes.readUInt32LE(HOPS_LEN + 20);
+    if (bytes[HOPS_LEN] !== VERSION || payloadAt > bytes.length) {
+        throw new Broken('a message that is not whole');
     }
     return {
-        number: message.readUInt32BE(0) - TOP_BIT,
-        status: message.readUInt16LE(NUMBER_LEN + 2),
-        text: message.toString('utf8', start, bodyAt),
-        body: message.subarray(bodyAt, bodyAt + bodyLen),
-        payload: message.subarray(bodyAt + bodyLen),
+        kind: bytes[HOPS_LEN + 1],
+        status: bytes.readUInt16LE(HOPS_LEN + 2),
+        number: bytes.readUInt32LE(HOPS_LEN + 4),
+        id: bytes.readBigUInt64LE(HOPS_LEN + 8),
+        service: bytes.toString('utf8', serviceAt, methodAt),
+        method: bytes.toString('utf8', methodAt, textAt),
+        text: bytes.toString('utf8', textAt, bodyAt),
+        body: bytes.subarray(bodyAt, payloadAt),
+        payload: bytes.subarray(payloadAt),
     };
 }
