@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from plexus import Status
 PLEXUS = os.environ["PLEXUS_PROGRAM"]
 TYPES = plexus.Types(extra=[os.environ["PLEXUS_GREETER_TYPES"]])
 PATIENCE_S = 30
+CANCELLED = []  # paths of requests whose handler was cancelled
 ROUTES = """
 listen: ["127.0.0.1:0"]
 door: {name: %s}
@@ -375,13 +377,49 @@ async def answer_later(request):
     if request.path == "/small":
         return await request.read(5)
     if request.path == "/sleep" or request.path == "/late":
-        await asyncio.sleep(PATIENCE_S)
+        try:
+            await asyncio.sleep(PATIENCE_S)
+        except asyncio.CancelledError:
+            CANCELLED.append(request.path)
+            raise
     if request.path == "/stream":
         async def lines():
             for i in range(100000):
                 yield b"%07d\n" % i
         return plexus.http.Response(lines(), length=800000)
     return plain(request)
+
+
+class Hostile(WithSystem):
+    def provide(self, description):
+        """A service that says this of itself; a connection to be closed."""
+        from plexus import _pair
+        from plexus.service import Offer
+        connection = _pair.Connection(self.door)
+        self.addCleanup(connection.close)
+        offer = Offer("odd", description, "", 0)
+        connection.send(offer.message(TYPES))
+        offer.check(connection.receive(PATIENCE_S)[0])
+        return connection
+
+    def test_a_service_that_describes_itself_wrongly_is_an_error_of_types(self):
+        made = TYPES.message("inspect.Description")
+        for description in (b"\xff\xff", made(methods=[{"name": b"X", "input": 7, "output": 1}]).SerializeToString(),
+                            made(methods=[{"name": b"X", "input": 1, "output": 1}],
+                                 messages=[{"name": b"\xff"}]).SerializeToString(),
+                            made(methods=[{"name": b"X", "input": 1, "output": 1}], messages=[
+                                {"name": b"a", "fields": [{"name": b"f", "number": 1, "type": 11, "message": 9}]}
+                            ]).SerializeToString(),
+                            made(methods=[{"name": b"X", "input": 1, "output": 1}], messages=[
+                                {"name": b"a", "fields": [{"name": b"f", "number": 0, "type": 99}]}
+                            ]).SerializeToString()):
+            connection = self.provide(description)
+            with self.subTest(description=description), self.assertRaises(plexus.TypesError):
+                self.connect().call("odd", "X")
+            self.assertNotEqual(subprocess.run([PLEXUS, "call", "--name", self.door, "--timeout", "0.2", "odd", "X"], check=False,
+                                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode, 0)
+            connection.close()
+            until(lambda: not any(s.name == b"odd" and s.alive for s in self.connect().services()), "its end")
 
 
 class Handlers(WithSystem):
@@ -432,7 +470,9 @@ class Handlers(WithSystem):
         sleeper = socket.create_connection(("127.0.0.1", self.server.port))
         sleeper.sendall(b"GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertEqual(self.ask("GET", "/b")[0], 200)
-        sleeper.close()
+        sleeper.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sleeper.close()  # resets: half-closed it might still read
+        until(lambda: CANCELLED, "the handler's end")
 
     def test_rules_of_the_route_hold(self):
         self.in_loop(plexus.aio.serve_http("web", answer_later, door=self.door, types=TYPES))

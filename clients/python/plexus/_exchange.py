@@ -95,7 +95,7 @@ class Exchange:
     """One exchange, from the responder's side."""
 
     __slots__ = ("codec", "send", "peer", "handle", "requester", "head", "credit", "chunks", "complete", "granted", "owed",
-                 "ended", "responded", "finished", "changed", "trailers")
+                 "ended", "responded", "finished", "changed", "on_end", "trailers")
 
     def __init__(self, codec: Codec, send: Callable[[bytes], None], peer: bytes, handle: int, head: Any):
         self.codec, self.send, self.peer, self.handle, self.head = codec, send, peer, handle, head
@@ -108,6 +108,7 @@ class Exchange:
         self.responded = self.finished = False
         self.trailers: Optional[Headers] = None
         self.changed: Optional[Callable[[], None]] = None
+        self.on_end: Optional[Callable[[], None]] = None
 
     def _say(self, method: bytes, body: Any, payload: bytes = b"") -> None:
         if self.ended is None:
@@ -121,6 +122,11 @@ class Exchange:
         if not self.granted and not self.complete:
             self.granted = True
             self._say(b"Credit", self.codec.credit(responder=self.handle, bytes=WINDOW))
+
+    def announce(self) -> None:
+        """Tells our handle, unless it was told: the end can only be told to one that is known."""
+        if not self.granted and not self.responded:
+            self._say(b"Credit", self.codec.credit(responder=self.handle, bytes=0))
 
     def take(self) -> bytes:
         """The next chunk that has come; what it cost is given back in halves of the window."""
@@ -207,6 +213,8 @@ class Exchanges:
             exchange.ended = status
             if exchange.changed is not None:
                 exchange.changed()
+            if exchange.on_end is not None:
+                exchange.on_end()
 
     def end_all(self) -> None:
         """The connection has ended."""

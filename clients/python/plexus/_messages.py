@@ -148,6 +148,7 @@ class Types:
         self._told = descriptor_pool.DescriptorPool()  # by running systems
         self._files: set = set()
         self._told_names: set = set()
+        self._told_before: Dict[bytes, List[Any]] = {}
         found = list(paths) if paths is not None else [p for p in _installed() if os.path.isfile(p)][:1]
         if not found:
             raise TypesError("no descriptor set is installed", "install Plexus, or set PLEXUS_TYPES to its plexus.desc")
@@ -212,6 +213,12 @@ class Types:
 
     def _told_classes(self, described: Any) -> List[Any]:
         """Classes for what a running system says of its messages."""
+        key = b"".join(m.SerializeToString(deterministic=True) + b"\0" for m in described.messages)
+        if key not in self._told_before:
+            self._told_before[key] = self._told_anew(described)
+        return self._told_before[key]
+
+    def _told_anew(self, described: Any) -> List[Any]:
         file = descriptor_pb2.FileDescriptorProto(syntax="proto3")
         names = [m.name.decode() for m in described.messages]
         file.package = "told%d" % len(self._told_names)

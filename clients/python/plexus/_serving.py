@@ -361,7 +361,9 @@ class _Requests(_Taker):
     def take(self, message: _pair.Message) -> None:
         exchange = self._exchanges.take(message)
         if exchange is not None:
-            self.start(self._handle(exchange))
+            task = self.start(self._handle(exchange))
+            exchange.on_end = lambda: None if exchange.finished else task.cancel()
+            asyncio.get_running_loop().call_soon(exchange.announce)  # behind the first step of the handler
 
     def end(self) -> None:
         self._exchanges.end_all()
@@ -424,7 +426,7 @@ class _Requests(_Taker):
 async def serve_http(name: str, handler: Callable[[Request], Union[Answer, Awaitable[Answer]]], *, door: str = "plexus",
                      types: Union[Types, List[str], None] = None) -> None:
     """Answers the requests of all routes that say `service: NAME`, side by side, until it is cancelled. `handler` is a
-    coroutine (or a function) that gets a Request; a response's body may be an asynchronous iterable. Everything else is as
-    in plexus.http.serve()."""
+    coroutine (or a function) that gets a Request, and is cancelled when its request ends before it has answered; a
+    response's body may be an asynchronous iterable. Everything else is as in plexus.http.serve()."""
     server = Server(name, lambda request: b"", types)
     await _serve(server.offer(), server.types, door, lambda: _Requests(name, handler, server._codec))

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, Generator, NamedTuple, Optional, Tuple
 
+from google.protobuf.message import DecodeError
+
 from ._errors import Status, TypesError, call_error
 from ._messages import CALL, CALL_IDEMPOTENT, STREAM, Method, Reply, Types, build
 from ._wire import RawReply
@@ -93,8 +95,12 @@ class Session:
             raise call_error(service, method, Status.NOT_FOUND, "no service of that name takes calls")
         if described.status == Status.SERVICE_GONE:
             raise call_error(service, method, Status.SERVICE_GONE, described.text)
-        contracts = {c.name.decode(): c for c in described.message.contracts}
-        self._services[service] = self.types.methods(service, described.message, contracts)
+        try:
+            contracts = {c.name.decode(): c for c in described.message.contracts}
+            self._services[service] = self.types.methods(service, described.message, contracts)
+        except (IndexError, KeyError, TypeError, ValueError) as error:  # whoever provides it described it
+            raise TypesError("what it says of its types makes no sense: %r" % error, "mend the program that is this service",
+                             service, method) from error
         return self._services[service]
 
     class _Told(NamedTuple):
@@ -107,7 +113,11 @@ class Session:
         raw = yield Ask(INSPECT, known.contract + "." + name, build(known, INSPECT, fields), b"", ms, True)
         if raw.status not in (Status.OK, Status.NOT_FOUND, Status.SERVICE_GONE):
             raise call_error(INSPECT, name, raw.status, raw.text)
-        return Session._Told(raw.status, raw.text, known.output.FromString(raw.body))
+        try:
+            return Session._Told(raw.status, raw.text, known.output.FromString(raw.body))
+        except DecodeError as error:
+            raise TypesError("the answer does not fit its type: %s" % error, "install types and system of one version",
+                             INSPECT, name) from error
 
 
 def understand(service: str, method: Method, status: int, text: str, body: bytes, payload: bytes) -> Reply:
