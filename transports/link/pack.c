@@ -5,7 +5,8 @@
 #include <px/bytes.h>
 
 enum {
-    ID_MAX = 15, /* its tag is one byte */
+    ID_MAX = 15,     /* its tag is one byte */
+    TAG_LEN_MAX = 5, /* bytes; libprotobuf-c refuses a longer way to write the same */
     WIRE_VARINT = 0,
     WIRE_FIXED64 = 1,
     WIRE_BYTES = 2,
@@ -243,9 +244,10 @@ ProtobufCMessage *px_unpack(const ProtobufCMessageDescriptor *type, ProtobufCAll
     protobuf_c_message_init(type, message);
     struct px_bytes in = px_bytes_of(data, len);
     while (px_bytes_left(&in) > 0) {
+        size_t left = px_bytes_left(&in);
         uint64_t tag = px_bytes_varint(&in);
         const ProtobufCFieldDescriptor *f = field_find(type, tag >> 3);
-        if (tag >> 3 == 0 || tag > UINT32_MAX) {
+        if (tag >> 3 == 0 || tag > UINT32_MAX || left - px_bytes_left(&in) > TAG_LEN_MAX) {
             return NULL;
         }
         if (f != NULL && !field_is_flat(f)) {
