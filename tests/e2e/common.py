@@ -14,6 +14,7 @@ BUILD = os.environ.get("MESON_BUILD_ROOT", "build")
 SOURCE = os.environ.get("MESON_SOURCE_ROOT", ".")
 PLACEMENT = os.environ.get("PX_PLACEMENT")  # every `plexus serve` is split as this file says
 SANITIZED = bool(os.environ.get("PX_SANITIZED"))
+UNPRIVILEGED = bool(os.environ.get("PX_UNPRIVILEGED"))  # as an ordinary user, even when root runs it
 PATIENCE_S = 40 if SANITIZED else 10
 
 
@@ -154,4 +155,10 @@ def run(*argv, **options):
 
 def main():
     """Runs the tests of a script and prints one line each."""
+    if UNPRIVILEGED and os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        if not os.access(BUILD, os.X_OK) or not os.access(SOURCE, os.R_OK):
+            skip("the build cannot be reached by an ordinary user")
     unittest.main(verbosity=2, argv=[sys.argv[0]])
