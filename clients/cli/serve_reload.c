@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "placement_file.h"
 #include "serve.h"
 
 static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
@@ -26,6 +27,7 @@ void serve_status(const struct serve *serve, char ret_text[128])
 
 /* What is built aside. */
 struct next {
+    struct placement_file *placement; /* NULL: none was given */
     struct conf *conf;
     struct site *site;
     struct logs logs;
@@ -42,11 +44,18 @@ static void next_drop(struct serve *serve, struct next *next)
     logs_leave(&next->logs, &serve->logs);
     site_free(next->site);
     conf_free(next->conf);
+    placement_file_free(next->placement);
 }
 
 /* Everything but the addresses. */
 static bool next_build(struct serve *serve, struct next *next)
 {
+    if (serve->args.placement != NULL) {
+        next->placement = placement_file_read(serve->args.placement, mistake, &serve->logs);
+        if (next->placement == NULL) {
+            return false;
+        }
+    }
     next->conf = serve_conf_read(&serve->args, &serve->logs);
     if (next->conf == NULL || conf_n_errors(next->conf) > 0) {
         return false;
@@ -102,6 +111,34 @@ static void next_use(struct serve *serve, struct next *next)
     serve->conf = next->conf;
 }
 
+static void on_placed(struct px_system *system, const char *why, void *arg)
+{
+    struct serve *serve = arg;
+    (void)system;
+    if (why == NULL) {
+        log_event(&serve->logs, SERVE_INFO, "placed", "file", serve->args.placement, NULL);
+    } else {
+        log_event(&serve->logs, SERVE_ERROR, "not_placed", "file", serve->args.placement, "why",
+                  why, "so", "the old placement stays", NULL);
+    }
+}
+
+/* New domains are started beside the old ones; on_placed hears when they serve. */
+static void next_place(struct serve *serve, struct next *next)
+{
+    if (next->placement == NULL) {
+        return;
+    }
+    enum px_err err =
+        px_system_place(serve->system, placement_file_get(next->placement), on_placed, serve);
+    placement_file_free(next->placement);
+    next->placement = NULL;
+    if (err != PX_EOK) {
+        const char *why = px_system_error(serve->system);
+        on_placed(serve->system, why[0] != '\0' ? why : px_err_text(err), serve);
+    }
+}
+
 static uint64_t monotonic_us(void)
 {
     struct timespec ts = {.tv_sec = 0};
@@ -119,6 +156,7 @@ void serve_reload(struct serve *serve)
               serve->args.config == NULL ? "none" : serve->args.config, NULL);
     if (next_build(serve, &next) && next_listen(serve, &next)) {
         next_use(serve, &next);
+        next_place(serve, &next);
         serve_status(serve, status);
         snprintf(took, sizeof took, "%" PRIu64, monotonic_us() - began_us);
         log_event(&serve->logs, SERVE_INFO, "reloaded", "now", status, "took_us", took, NULL);

@@ -27,6 +27,9 @@ struct placement {
     const ProtobufCMessage *configs[MAILBOXES_MAX + 1]; /* of mailboxes, by number */
     px_addr addr_link, addr_spawn;
     struct px_hello hello;
+    struct placement *next; /* what a change under way will make of it; NULL: none is */
+    px_placed_fn placed_fn;
+    void *placed_arg;
 };
 
 /* ---- configuration ---- */
@@ -124,6 +127,7 @@ enum px_err placement_new(const struct px_placement *config, struct placement **
 void placement_free(struct placement *take_placement)
 {
     if (take_placement != NULL) {
+        placement_free(take_placement->next);
         free(take_placement->program);
         free(take_placement);
     }
@@ -258,9 +262,12 @@ static bool setup_for(struct setup *s, const struct placement *placement, const 
 
 /* ---- starting ---- */
 
-static enum px_err domain_start(struct px_system *system, struct setup *s, const struct placed *d)
+/* `program`: what it runs; `is_prepared`: it is to serve later. */
+static enum px_err domain_start(struct px_system *system, struct setup *s, const struct placed *d,
+                                const char *program, bool is_prepared)
 {
     struct placement *placement = system->placement;
+    struct px_env *env = px_kernel_env(system->kernel, placement->addr_spawn);
     px_addr mailboxes[PX_DOMAIN_SERVICES_MAX];
     for (uint32_t i = 0; i < d->n_services; i++) {
         mailboxes[i] = px_kernel_mailbox(system->kernel, d->services[i]);
@@ -270,7 +277,7 @@ static enum px_err domain_start(struct px_system *system, struct setup *s, const
         }
     }
     const struct px_spawn_domain spawn = {.name = d->name,
-                                          .program = placement->program,
+                                          .program = program,
                                           .mailboxes = mailboxes,
                                           .n_mailboxes = d->n_services,
                                           .setup = &s->setup,
@@ -280,7 +287,7 @@ static enum px_err domain_start(struct px_system *system, struct setup *s, const
     if (!setup_for(s, placement, d)) {
         return PX_ENOMEM;
     }
-    return px_spawn_add(px_kernel_env(system->kernel, placement->addr_spawn), &spawn);
+    return is_prepared ? px_spawn_prepare(env, &spawn) : px_spawn_add(env, &spawn);
 }
 
 static enum px_err domains_start(struct px_system *system)
@@ -290,7 +297,7 @@ static enum px_err domains_start(struct px_system *system)
     enum px_err err =
         setup_fill(&s, px_kernel_env(system->kernel, system->addr_app)) ? PX_EOK : PX_ENOMEM;
     for (uint32_t i = 0; err == PX_EOK && i < placement->n_domains; i++) {
-        err = domain_start(system, &s, &placement->domains[i]);
+        err = domain_start(system, &s, &placement->domains[i], placement->program, false);
     }
     setup_done(&s);
     return err;
@@ -327,11 +334,16 @@ enum px_err placement_start(struct px_system *system)
     return domains_wait(system);
 }
 
+/* NULL: there are no domains, or the system is not there yet. */
+static struct px_env *spawn_env(const struct px_system *system)
+{
+    return system->placement == NULL ? NULL
+                                     : px_kernel_env(system->kernel, system->placement->addr_spawn);
+}
+
 void placement_end(struct px_system *system)
 {
-    struct px_env *env = system->placement == NULL
-                             ? NULL
-                             : px_kernel_env(system->kernel, system->placement->addr_spawn);
+    struct px_env *env = spawn_env(system);
     if (env != NULL) {
         px_spawn_end(env);
     }
@@ -340,11 +352,15 @@ void placement_end(struct px_system *system)
 bool placement_domain_of(const struct px_system *system, const char *mailbox, uint32_t *ret_index)
 {
     const struct placed *d = placed_of(system->placement, mailbox);
-    if (d == NULL) {
-        return false;
+    struct px_env *env = spawn_env(system);
+    struct px_spawn_figures figures;
+    for (uint32_t i = 0; d != NULL && env != NULL && px_spawn_look(env, i, &figures); i++) {
+        if (strcmp(figures.name, d->name) == 0) {
+            *ret_index = i;
+            return true;
+        }
     }
-    *ret_index = (uint32_t)(d - system->placement->domains);
-    return true;
+    return false;
 }
 
 bool px_domain_look(struct px_system *system, uint32_t index, struct px_domain_figures *ret_figures)
@@ -355,13 +371,11 @@ bool px_domain_look(struct px_system *system, uint32_t index, struct px_domain_f
         [PX_SPAWN_STOPPED] = "stopped",
     };
     struct px_spawn_figures figures;
-    struct px_env *env = system->placement == NULL
-                             ? NULL
-                             : px_kernel_env(system->kernel, system->placement->addr_spawn);
+    struct px_env *env = spawn_env(system);
     if (env == NULL || !px_spawn_look(env, index, &figures)) {
         return false;
     }
-    *ret_figures = (struct px_domain_figures){.name = system->placement->domains[index].name,
+    *ret_figures = (struct px_domain_figures){.name = figures.name,
                                               .state = states[figures.state],
                                               .why = figures.why,
                                               .sandbox = figures.sandbox,
@@ -369,4 +383,117 @@ bool px_domain_look(struct px_system *system, uint32_t index, struct px_domain_f
                                               .pid = figures.pid,
                                               .starts = figures.starts};
     return true;
+}
+
+/* ---- changes ---- */
+
+static bool placed_same(const struct placed *a, const struct placed *b)
+{
+    if (strcmp(a->name, b->name) != 0 || strcmp(a->sandbox, b->sandbox) != 0 ||
+        a->no_spare != b->no_spare || a->rings != b->rings || a->n_services != b->n_services) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a->n_services; i++) {
+        if (!placed_has(b, a->services[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Does a domain of `from` go on unchanged in `to`? */
+static bool placed_stays(const struct placement *from, const struct placed *d,
+                         const struct placement *to)
+{
+    const struct placed *other = placed_of(to, d->services[0]);
+    return strcmp(from->program, to->program) == 0 && other != NULL && placed_same(d, other);
+}
+
+/* Every service in a domain of `from` is in one of `to`. */
+static enum px_err check_covered(struct px_system *system, const struct placement *from,
+                                 const struct placement *to)
+{
+    for (uint32_t i = 0; i < from->n_domains; i++) {
+        for (uint32_t k = 0; k < from->domains[i].n_services; k++) {
+            const char *name = from->domains[i].services[k];
+            if (placed_of(to, name) == NULL) {
+                return system_fail(system, PX_EUNSUPPORTED, name,
+                                   "it cannot move between the program and a domain while it runs");
+            }
+        }
+    }
+    return PX_EOK;
+}
+
+static void on_placed(void *ctx, const char *why)
+{
+    struct px_system *system = ctx;
+    struct placement *placement = system->placement, *next = placement->next;
+    placement->next = NULL;
+    if (why == NULL) {
+        char *program = placement->program;
+        placement->program = next->program;
+        next->program = program;
+        placement->n_domains = next->n_domains;
+        memcpy(placement->domains, next->domains, sizeof placement->domains);
+    }
+    placement_free(next);
+    if (placement->placed_fn != NULL) {
+        placement->placed_fn(system, why, placement->placed_arg);
+    }
+}
+
+/* Starts what is new; names what leaves. */
+static enum px_err change_begin(struct px_system *system)
+{
+    struct setup s = {.grants_cap = 0};
+    struct placement *placement = system->placement, *next = placement->next;
+    enum px_err err =
+        setup_fill(&s, px_kernel_env(system->kernel, system->addr_app)) ? PX_EOK : PX_ENOMEM;
+    for (uint32_t i = 0; err == PX_EOK && i < next->n_domains; i++) {
+        if (!placed_stays(next, &next->domains[i], placement)) {
+            err = domain_start(system, &s, &next->domains[i], next->program, true);
+        }
+    }
+    for (uint32_t i = 0; i < placement->n_domains; i++) {
+        if (!placed_stays(placement, &placement->domains[i], next)) {
+            px_spawn_leave(spawn_env(system), placement->domains[i].name);
+        }
+    }
+    setup_done(&s);
+    return err;
+}
+
+enum px_err px_system_place(struct px_system *system, const struct px_placement *config,
+                            px_placed_fn fn, void *arg)
+{
+    struct placement *placement = system->placement, *next = NULL;
+    if (placement == NULL) {
+        return system_fail(system, PX_EUNSUPPORTED, "placement",
+                           "it cannot move between the program and a domain while it runs");
+    }
+    if (system->app == NULL || placement->next != NULL || system->stopping) {
+        return system_fail(system, PX_ESTATE, "placement", "a change is under way");
+    }
+    PX_TRY(placement_new(config, &next));
+    enum px_err err = check_covered(system, placement, next);
+    err = err == PX_EOK ? check_covered(system, next, placement) : err;
+    if (err != PX_EOK) {
+        placement_free(next);
+        return err;
+    }
+    placement->next = next;
+    placement->placed_fn = fn;
+    placement->placed_arg = arg;
+    err = change_begin(system);
+    if (err != PX_EOK) {
+        placement->next = NULL;
+        placement_free(next);
+        px_spawn_change_drop(spawn_env(system), "");
+        return err != PX_EIO
+                   ? err
+                   : system_fail(system, err, "placement", px_spawn_change_why(spawn_env(system)));
+    }
+    px_spawn_change(spawn_env(system), on_placed, system);
+    return PX_EOK;
 }

@@ -115,6 +115,123 @@ START_TEST(what_keeps_a_domain_from_serving_is_said)
 }
 END_TEST
 
+/* ---- changes ---- */
+
+static char placed[256]; /* what was told: "" nothing yet, "in force", or why not */
+
+static void on_placed(struct px_system *system, const char *why, void *arg)
+{
+    ck_assert_ptr_eq(system, sys);
+    ck_assert_ptr_eq(arg, &sys);
+    ck_assert_str_eq(placed, "");
+    strncpy(placed, why == NULL ? "in force" : why, sizeof placed - 1);
+}
+
+static enum px_err place(const struct px_domain *domains, uint32_t n, const char *program)
+{
+    const struct px_placement placement = {.domains = domains, .n_domains = n, .program = program};
+    memset(placed, 0, sizeof placed);
+    return px_system_place(sys, &placement, on_placed, &sys);
+}
+
+static void wait_until_placed(void)
+{
+    while (placed[0] == '\0') {
+        ck_assert(px_dispatch(sys));
+    }
+}
+
+static const char *const wire[] = {"net"};
+static const struct px_domain web_and_wire[] = {
+    {.name = "web", .services = web, .n_services = 1},
+    {.name = "wire", .services = wire, .n_services = 1, .sandbox = "net"}};
+
+static void start_web_and_wire(void)
+{
+    ck_assert_int_eq(make(web_and_wire, 2, PX_DOMAIN_BUILT), PX_EOK);
+    ck_assert_int_eq(place(web_and_wire, 2, PX_DOMAIN_BUILT), PX_ESTATE); /* not started */
+    ck_assert_int_eq(px_system_start(sys), PX_EOK);
+}
+
+START_TEST(a_change_replaces_what_differs_and_touches_nothing_else)
+{
+    struct px_domain next[] = {web_and_wire[1], web_and_wire[0]};
+    struct px_domain_figures figures;
+    start_web_and_wire();
+    int pid_web = look().pid, pid_wire = -1;
+    ck_assert(px_domain_look(sys, 1, &figures));
+    pid_wire = figures.pid;
+    next[1].name = "http";
+    next[1].no_spare = true;
+    ck_assert_int_eq(place(next, 2, PX_DOMAIN_BUILT), PX_EOK);
+    ck_assert_int_eq(place(next, 2, PX_DOMAIN_BUILT), PX_ESTATE); /* one at a time */
+    wait_until_placed();
+    ck_assert_str_eq(placed, "in force");
+    ck_assert_str_eq(look().name, "wire");
+    ck_assert_int_eq(look().pid, pid_wire);
+    ck_assert_uint_eq(look().starts, 1);
+    ck_assert(px_domain_look(sys, 1, &figures));
+    ck_assert_str_eq(figures.name, "http");
+    ck_assert_str_eq(figures.state, "serving");
+    ck_assert_int_ne(figures.pid, pid_web);
+    ck_assert(!px_domain_look(sys, 2, &figures));
+    ck_assert_int_eq(place(next, 2, PX_DOMAIN_BUILT), PX_EOK); /* nothing differs */
+    ck_assert_str_eq(placed, "in force");
+    ck_assert_int_eq(look().pid, pid_wire);
+    px_system_free(sys);
+}
+END_TEST
+
+START_TEST(a_change_that_does_not_come_up_changes_nothing)
+{
+    struct px_domain next[] = {web_and_wire[0], web_and_wire[1]};
+    start_web_and_wire();
+    int pid = look().pid;
+    next[0].sandbox = "lax";
+    ck_assert_int_eq(place(next, 2, PX_DOMAIN_BUILT), PX_EOK);
+    wait_until_placed();
+    ck_assert_str_eq(placed, "web: lax: this px-domain has no such sandbox profile");
+    next[0].sandbox = "strict";
+    ck_assert_int_eq(place(next, 2, "/nonexistent"), PX_EIO);
+    ck_assert_str_eq(px_system_error(sys),
+                     "placement: web: /nonexistent: No such file or directory");
+    ck_assert_str_eq(placed, "");
+    ck_assert_str_eq(look().state, "serving");
+    ck_assert_int_eq(look().pid, pid);
+    ck_assert_uint_eq(look().starts, 1);
+    px_system_free(sys);
+}
+END_TEST
+
+START_TEST(what_needs_a_new_start_is_refused_by_name)
+{
+    start_web_and_wire();
+    ck_assert_int_eq(place(web_and_wire, 1, PX_DOMAIN_BUILT), PX_EUNSUPPORTED);
+    ck_assert_str_eq(px_system_error(sys),
+                     "net: it cannot move between the program and a domain while it runs");
+    ck_assert_int_eq(place(web_and_wire, 0, PX_DOMAIN_BUILT), PX_EINVAL);
+    ck_assert_str_eq(placed, "");
+    px_system_free(sys);
+    ck_assert_int_eq(px_system_new(NULL, &sys), PX_EOK);
+    ck_assert_int_eq(px_system_start(sys), PX_EOK);
+    ck_assert_int_eq(place(web_and_wire, 2, PX_DOMAIN_BUILT), PX_EUNSUPPORTED);
+    px_system_free(sys);
+}
+END_TEST
+
+START_TEST(a_change_under_way_ends_with_the_system)
+{
+    struct px_domain next[] = {web_and_wire[0], web_and_wire[1]};
+    start_web_and_wire();
+    next[0].name = "http";
+    ck_assert_int_eq(place(next, 2, PX_DOMAIN_BUILT), PX_EOK);
+    px_stop(sys, PX_NEVER, NULL, NULL);
+    ck_assert_str_eq(placed, "the system stops");
+    ck_assert_int_eq(place(next, 2, PX_DOMAIN_BUILT), PX_ESTATE);
+    px_system_free(sys);
+}
+END_TEST
+
 START_TEST(a_placement_is_checked_when_a_system_is_made)
 {
     const char *const twice[] = {"h1", "h1"};
@@ -169,6 +286,10 @@ int main(void)
     tcase_add_test(tcase, a_lane_that_is_none_is_refused);
     tcase_add_test(tcase, what_keeps_a_domain_from_serving_is_said);
     tcase_add_test(tcase, a_placement_is_checked_when_a_system_is_made);
+    tcase_add_test(tcase, a_change_replaces_what_differs_and_touches_nothing_else);
+    tcase_add_test(tcase, a_change_that_does_not_come_up_changes_nothing);
+    tcase_add_test(tcase, what_needs_a_new_start_is_refused_by_name);
+    tcase_add_test(tcase, a_change_under_way_ends_with_the_system);
     tcase_add_test(tcase, placeable_services_are_listed);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -64,6 +64,7 @@ START_TEST(without_a_word_the_sandbox_is_strict_and_net_stays)
     ck_assert_ptr_nonnull(file);
     ck_assert_str_eq(placement_file_get(file)->domains[0].sandbox, "strict");
     ck_assert_str_eq(placement_file_get(file)->domains[0].lane, "rings");
+    ck_assert(!placement_file_get(file)->domains[0].no_spare);
     ck_assert_ptr_null(placement_file_get(file)->program);
     placement_file_free(file);
 }

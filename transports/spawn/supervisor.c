@@ -8,7 +8,7 @@
  * says so, while its successor serves already: beside the process that serves there is a spare,
  * which has come as far as Ready and waits for Begin.
  */
-#include "supervisor.h"
+#include "supervisor_impl.h"
 
 #include <errno.h>
 #include <px/assert.h>
@@ -18,13 +18,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lane.h"
 #include "link_contract.h"
-#include "posix_loop.h"
 #include "process.h"
-#include "words.h"
 
-enum { NAME_LEN_MAX = 31, SANDBOX_TEXT_MAX = 256, REAP_MS = 1, TRACE_AT_CRASH = 64 };
+enum { REAP_MS = 1, TRACE_AT_CRASH = 64 };
 
 static const struct px_state domain_table[PX_SPAWN_N_STATES] = {
     [PX_SPAWN_STARTING] = {"starting", PX_TO(PX_SPAWN_SERVING) | PX_TO(PX_SPAWN_STARTING) |
@@ -49,56 +46,10 @@ enum counter {
 
 enum { KIND_END, KIND_WORDS }; /* of sources */
 
-/* A process, and the link to it; with `domain` NULL only its end is awaited. */
-struct process {
-    struct process *next;
-    struct domain *domain;
-    struct spawn *spawn;
-    struct posix_source end;   /* the pidfd */
-    struct posix_source mouth; /* the pipe behind its standard error */
-    struct words words;
-    struct px_lane *lane;
-    struct px_rings offered; /* until the lane has them */
-    struct px_sul patience;  /* until it is ready */
-    int pid;
-    bool said_hello, is_ready, has_rings, is_over, has_crashed;
-    char name[NAME_LEN_MAX + 1], refused[PX_HELLO_WHY_MAX], sandbox[SANDBOX_TEXT_MAX];
-};
-
-struct domain {
-    struct spawn *spawn;
-    uint32_t state;
-    char name[NAME_LEN_MAX + 1];
-    char *program;
-    px_addr *mailboxes;
-    uint32_t n_mailboxes;
-    uint8_t *setup;
-    size_t setup_len;
-    const struct px_hello *hello;
-    struct process *process, *spare;
-    bool has_spare, wants_rings;
-    uint32_t starts, quick_deaths, spare_deaths, silent_beats;
-    uint64_t ready_at_us, heard, sent;
-    struct px_sul timer;       /* SERVING: heartbeat; WAITING: the pause */
-    struct px_sul spare_timer; /* until the next spare is started */
-    char why[PX_SPAWN_WHY_MAX];
-};
-
-struct spawn {
-    struct px_env *env, *link_env;
-    struct px_posix *os;
-    uint8_t owner;
-    bool stopping;
-    uint32_t n_domains;
-    struct domain *domains[PX_SPAWN_DOMAINS_MAX];
-    struct process *processes;
-};
-
-static void domain_start(struct domain *d);
 static void process_ended(struct process *p, const char *why);
 static void on_spare_wanted(struct px_sul *sul);
 
-static struct spawn *spawn_of(struct px_env *env)
+struct spawn *spawn_of(struct px_env *env)
 {
     return px_kernel_state(px_env_kernel(env), px_env_self(env));
 }
@@ -223,7 +174,7 @@ static void domain_again(struct domain *d, bool was_quick)
                     PX_MS(pause_ms(d->quick_deaths - SPAWN_QUICK_DEATHS)));
 }
 
-static void domain_drop(struct domain *d)
+void domain_drop(struct domain *d)
 {
     px_sul_cancel(d->spawn->env, &d->timer);
     if (d->process != NULL) {
@@ -232,7 +183,7 @@ static void domain_drop(struct domain *d)
     }
 }
 
-static void spare_drop(struct domain *d)
+void spare_drop(struct domain *d)
 {
     px_sul_cancel(d->spawn->env, &d->spare_timer);
     if (d->spare != NULL) {
@@ -263,6 +214,10 @@ static void domain_ended(struct domain *d, const char *why)
     px_count(s->env, N_DEATHS, 1);
     if (crashed) {
         crash_dump(d);
+    }
+    if (d->is_prepared) {
+        change_failed(d);
+        return;
     }
     domain_drop(d);
     if (wanted) {
@@ -369,13 +324,13 @@ static enum px_err process_begin(struct process *p)
     return px_lane_place(p->lane, p->domain->mailboxes, p->domain->n_mailboxes);
 }
 
-static const char *lane_name(const struct process *p)
+const char *lane_name(const struct process *p)
 {
     return p->has_rings ? "rings" : "stream";
 }
 
 /* Its process is ready: its mailboxes are there from now on. */
-static void domain_serve(struct domain *d)
+void domain_serve(struct domain *d)
 {
     struct spawn *s = d->spawn;
     struct process *p = d->process;
@@ -409,7 +364,9 @@ static void on_ready(struct process *p, const uint8_t *body, size_t len)
     }
     px_sul_cancel(d->spawn->env, &p->patience);
     p->is_ready = true;
-    if (p == d->process) {
+    if (d->is_prepared) {
+        change_check(d->spawn);
+    } else if (p == d->process) {
         domain_serve(d);
     }
 }
@@ -570,7 +527,7 @@ static struct process *process_new(struct domain *d, char ret_why[PX_SPAWN_WHY_M
     return p;
 }
 
-static void domain_start(struct domain *d)
+void domain_start(struct domain *d)
 {
     char why[PX_SPAWN_WHY_MAX];
     domain_move(d, PX_SPAWN_STARTING);
@@ -602,79 +559,6 @@ static void on_spare_wanted(struct px_sul *sul)
                PX_KV_STR("why", why));
         spare_later(d, pause_ms(d->spare_deaths++));
     }
-}
-
-static void domain_free(struct domain *d)
-{
-    if (d != NULL) {
-        free(d->program);
-        free(d->mailboxes);
-        free(d->setup);
-        free(d);
-    }
-}
-
-static struct domain *domain_new(struct spawn *s, const struct px_spawn_domain *config)
-{
-    struct domain *d = calloc(1, sizeof *d);
-    if (d == NULL) {
-        return NULL;
-    }
-    d->spawn = s;
-    d->hello = config->hello;
-    d->wants_rings = config->rings;
-    d->program = strdup(config->program);
-    d->mailboxes = calloc(config->n_mailboxes, sizeof *d->mailboxes);
-    d->setup_len = link__setup_of__get_packed_size(config->setup);
-    d->setup = malloc(d->setup_len + 1);
-    if (d->program == NULL || d->mailboxes == NULL || d->setup == NULL) {
-        domain_free(d);
-        return NULL;
-    }
-    snprintf(d->name, sizeof d->name, "%s", config->name);
-    memcpy(d->mailboxes, config->mailboxes, config->n_mailboxes * sizeof *d->mailboxes);
-    d->n_mailboxes = config->n_mailboxes;
-    d->has_spare = !config->no_spare;
-    link__setup_of__pack(config->setup, d->setup);
-    return d;
-}
-
-enum px_err px_spawn_add(struct px_env *env, const struct px_spawn_domain *domain)
-{
-    struct spawn *s = spawn_of(env);
-    if (s->n_domains == PX_SPAWN_DOMAINS_MAX) {
-        return PX_ELIMIT;
-    }
-    if (link__setup_of__get_packed_size(domain->setup) > PX_HELLO_BODY_MAX ||
-        strlen(domain->name) > NAME_LEN_MAX) {
-        return PX_EINVAL;
-    }
-    struct domain *d = domain_new(s, domain);
-    if (d == NULL) {
-        return PX_ENOMEM;
-    }
-    s->domains[s->n_domains++] = d;
-    domain_start(d);
-    return PX_EOK;
-}
-
-bool px_spawn_look(struct px_env *env, uint32_t index, struct px_spawn_figures *ret)
-{
-    const struct spawn *s = spawn_of(env);
-    if (index >= s->n_domains) {
-        return false;
-    }
-    const struct domain *d = s->domains[index];
-    const struct process *p = d->process;
-    *ret = (struct px_spawn_figures){.state = (enum px_spawn_state)d->state,
-                                     .pid = p == NULL ? 0 : p->pid,
-                                     .spare_pid = d->spare == NULL ? 0 : d->spare->pid,
-                                     .spare_is_ready = d->spare != NULL && d->spare->is_ready,
-                                     .starts = d->starts,
-                                     .why = d->why,
-                                     .sandbox = p == NULL ? "" : p->sandbox,
-                                     .lane = p == NULL || !p->is_ready ? "" : lane_name(p)};
-    return true;
 }
 
 /* ---- the end ---- */
@@ -719,6 +603,7 @@ static void spawn_stop(void *state)
 {
     struct spawn *s = state;
     s->stopping = true;
+    px_spawn_change_drop(s->env, "the system stops");
     for (uint32_t i = 0; i < s->n_domains; i++) {
         domain_stop(s->domains[i]);
     }

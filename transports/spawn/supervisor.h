@@ -53,6 +53,7 @@ enum px_spawn_state {
 
 /* What is known of a domain. */
 struct px_spawn_figures {
+    const char *name;
     enum px_spawn_state state;
     int pid;       /* 0: none */
     int spare_pid; /* 0: none */
@@ -66,6 +67,25 @@ struct px_spawn_figures {
 /* Starts a domain. `env`: of mailbox "spawn". ELIMIT: PX_SPAWN_DOMAINS_MAX; ENOMEM; EINVAL: the
  * setup is too large. A program that cannot be started is told in the figures. */
 PX_MUST_USE enum px_err px_spawn_add(struct px_env *env, const struct px_spawn_domain *domain);
+/* ---- other domains in the place of some, while the system runs ----
+ *
+ * What is prepared is started beside what runs, and waits until all of it is ready. Then those that
+ * leave end, and the prepared serve in the same moment: nobody misses the mailboxes for longer than
+ * that. If one of the prepared ends before, all of them do, and everything stays as it was. */
+
+/* Prepares a domain. As px_spawn_add; EIO: it cannot even be started (px_spawn_change_why), and all
+ * that were prepared are gone. */
+PX_MUST_USE enum px_err px_spawn_prepare(struct px_env *env, const struct px_spawn_domain *domain);
+/* Why the last change did not come up. */
+const char *px_spawn_change_why(struct px_env *env);
+/* This domain leaves when the prepared ones are ready. */
+void px_spawn_leave(struct px_env *env, const char *name);
+/* Begins to wait. `done` hears once how it went, perhaps at once: `why` NULL: the change is in
+ * force. */
+void px_spawn_change(struct px_env *env, void (*done)(void *ctx, const char *why), void *ctx);
+/* Takes back what was prepared, and who was to leave; `done` is told `why` if it waits. */
+void px_spawn_change_drop(struct px_env *env, const char *why);
+
 /* Figures of domain `index`, in the order of adding; false: there are no more. */
 bool px_spawn_look(struct px_env *env, uint32_t index, struct px_spawn_figures *ret);
 /* Ends every process and waits for it: no zombie, no descriptor stays. To be called before

@@ -15,6 +15,7 @@
 #ifndef PLEXUS_PLACEMENT_H
 #define PLEXUS_PLACEMENT_H
 
+#include <px/err.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -74,6 +75,24 @@ struct px_domain_figures {
  * False: there is none of this number, or the system is not started. */
 bool px_domain_look(struct px_system *system, uint32_t index,
                     struct px_domain_figures *ret_figures);
+
+/** How a change of the placement went: `why` is NULL when it is in force, else everything is as it
+ * was. */
+typedef void (*px_placed_fn)(struct px_system *system, const char *why, void *arg);
+
+/** Places services anew while the system runs. Domains that are the same in both (name, services,
+ * sandbox, spare, program) are not touched. The others are started beside them; when all of those
+ * are ready, they take over from the ones that are not listed any more, in one moment: what is
+ * under way in a service that moves ends with SERVICE_GONE, HTTP connections at rest live on. `fn`
+ * (NULL: nobody) hears once how it went, perhaps before this returns. PX_EOK: it will; PX_ESTATE:
+ * not started, or another change is under way; PX_EUNSUPPORTED: a service would move between the
+ * program and a domain, or there was no placement at first (both need a new start), px_system_error
+ * says which; PX_EINVAL, PX_EEXIST as px_system_new; PX_EIO: a domain could not be started;
+ * PX_ENOMEM.
+ */
+PX_MUST_USE enum px_err px_system_place(struct px_system *system,
+                                        const struct px_placement *placement, px_placed_fn fn,
+                                        void *arg);
 
 /** The main function of px-domain, with services of yours: `additions` say which there are
  * (mailbox, contracts; `config` and `reaches` come over the link). Returns the exit code. */
