@@ -490,7 +490,8 @@ static const struct conf_key route_keys[] = {
      .expected = service_text,
      .text =
          "Let a program answer that has come through the door under this name, such as one that "
-         "uses `plexus.http` of the Python package; 503 with Retry-After while there is none. "
+         "uses `plexus.http` of the Python package or `provideHttp` of that for Node; 503 with "
+         "Retry-After while there is none. "
          "Needs `door`."},
     {.name = "headers",
      .kind = CONF_MAP,

@@ -1,5 +1,5 @@
-/* topic_subscriber.mjs - hears a topic, until it is interrupted; when its service or the system went, it goes on with the next one. CC0,
- * no rights reserved.
+/* topic_subscriber.mjs - hears a topic, until it is interrupted; when its service or the system went, it goes on with the next
+ * one. CC0, no rights reserved.
  *
  *     npm install PLEXUS/clients/node
  *     node topic_subscriber.mjs web greeter Greeted                (service.mjs)

@@ -53,7 +53,7 @@ test('requests know their method', async (t) => {
 test('a refusal is the status and text that its asker gets', async (t) => {
     const { client, errors } = await serving(t, {
         Ask: () => {
-            throw new plexus.Refusal(plexus.Status.IN_USE, 'not you');
+            throw new plexus.Refusal(plexus.Status.IN_USE, 'not\nyou');
         },
         Retry: () => {
             throw new plexus.Refusal('LIMIT', 'x'.repeat(1000));

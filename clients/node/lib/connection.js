@@ -1,5 +1,5 @@
-/* One attached connection to a door, made when it is needed and made anew when it was lost: calls and stream calls of ours go out,
- * what is said to a service comes in. Bodies are not looked at here. */
+/* One attached connection to a door, made when it is needed and made anew when it was lost: calls and stream calls of ours go
+ * out, what is said to a service comes in. Bodies are not looked at here. */
 import { randomInt } from 'node:crypto';
 
 import { ConnectError, lost, notThere } from './errors.js';
@@ -136,8 +136,8 @@ export class Connection {
     }
 
     /**
-     * A stream call: a generator of items {body, payload} that returns the reply. `credit`: items that may wait here. Whoever leaves
-     * it takes the call back. Throws as call().
+     * A stream call: a generator of items {body, payload} that returns the reply. `credit`: items that may wait here. Whoever
+     * leaves it takes the call back. Throws as call().
      */
     async *stream(ask, credit, signal) {
         let asking = null;

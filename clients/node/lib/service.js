@@ -10,7 +10,7 @@ import * as wire from './wire.js';
 const NUMBER = 0x80; // of a contract of one's own, unless it says otherwise
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 2000;
-const TEXT_CHARS_MAX = 160; // of a refusal, so that it has at most wire.TEXT_MAX bytes
+const TEXT_CHARS_MAX = 160; // of a refusal: at most 480 bytes, which is what the door takes
 
 /** A name that is offered at a door, for as long as nobody closes it. `hear(message)` gets what is said to it; `lost()` hears
  * that all of it that was under way has ended. */
@@ -215,7 +215,8 @@ class Answering {
         } else if (message.kind === wire.MORE) {
             work?.give(message.number);
         } else if (message.kind === wire.ENDED) {
-            work?.end(callError(this.service.name, work.method, statusOf(message.status), 'nobody waits for the answer any more'));
+            const status = statusOf(message.status);
+            work?.end(callError(this.service.name, work.method, status, 'nobody waits for the answer any more'));
         }
     }
 
@@ -292,9 +293,9 @@ class Answering {
         if (!isRefusal) {
             this.#onError(error);
         }
-        const text = (isRefusal ? error.text : `the method failed with ${error?.name ?? error}`).slice(0, TEXT_CHARS_MAX);
+        const text = isRefusal ? error.text : `the method failed with ${error?.name ?? error}`;
         const status = numberOf(isRefusal ? error.status : Status.INTERNAL);
-        this.service.send({ kind: wire.REPLY, id, status, text });
+        this.service.send({ kind: wire.REPLY, id, status, text: text.replaceAll(/\s+/g, ' ').slice(0, TEXT_CHARS_MAX) });
     }
 }
 
@@ -314,12 +315,14 @@ export async function provide(door, { name, contract, methods, number = NUMBER, 
     const known = typesOf(types);
     const service = known.service(contract);
     if (service === undefined) {
-        throw new TypesError(`there is no contract '${contract}'`, 'name its descriptor set in `types`', { service: name, method: '' });
+        throw new TypesError(`there is no contract '${contract}'`, 'name its descriptor set in `types`',
+            { service: name, method: 'Provide' });
     }
     const found = methodsWith(service, methods);
     const answering = new Answering(found, onError);
     const shapes = [...found.values()].map((method) => method.shape);
-    const description = pack(known.message('inspect.Description'), describe(service, number, shapes), { service: name, method: '' });
+    const description = pack(known.message('inspect.Description'), describe(service, number, shapes),
+        { service: name, method: 'Provide' });
     answering.service = new Service(door, known, { name, description }, {
         hear: (message) => answering.hear(message), lost: () => answering.lost(), onError,
     });

@@ -17,8 +17,6 @@ export const ONEWAY = 7;
 export const LOST = 8;
 
 export const NOTHING = Buffer.alloc(0);
-/** Bytes of the text of a reply. */
-export const TEXT_MAX = 480;
 
 const VERSION = 1;
 const HOPS_LEN = 4;
@@ -44,7 +42,8 @@ export function places(name) {
  * A message, as pieces to be written one behind the other: {kind, id (a bigint), status, number, service, method, text, body,
  * payload}, all but the first two optional.
  */
-export function write({ kind, id, status = 0, number = 0, service = '', method = '', text = '', body = NOTHING, payload = NOTHING }) {
+export function write(message) {
+    const { kind, id, status = 0, number = 0, service = '', method = '', text = '', body = NOTHING, payload = NOTHING } = message;
     const [serviceLen, methodLen, textLen] = [Buffer.byteLength(service), Buffer.byteLength(method), Buffer.byteLength(text)];
     const namesLen = serviceLen + methodLen + textLen;
     const copied = payload.length <= COPY_MAX ? payload.length : 0;
