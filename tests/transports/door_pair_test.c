@@ -1,6 +1,8 @@
 /* door_pair_test.c - clients that are attached: stream calls, and programs outside as services. */
 #include "door_rig.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -599,6 +601,93 @@ START_TEST(services_come_and_go_a_thousand_times_and_leave_nothing)
 }
 END_TEST
 
+/* ---- whatever a client may write ---- */
+
+enum { STORM_CLIENTS = 3, STORM_MESSAGES = 150, STORM_SEEDS = 16 };
+
+static uint64_t storm_next(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+/* A message of some kind about some call, well formed but one time in sixteen. */
+static void storm_say(int fd, uint64_t *seed)
+{
+    static const char *const services[] = {"toy", "a", "b", "door", "inspect", "guest", NULL};
+    static const char *const methods[] = {
+        "Ask", "Watch", "ktest.Toy.Plant", "Provide", "Describe", "ktest.Stack.Bytes", NULL};
+    static const uint8_t bodies[][11] = {{0x08, 0x05}, {0x0a, 1, 'a'}, {0xff}, {0x08}};
+    uint64_t r = storm_next(seed);
+    struct pair p = {.kind = r % 16 == 0 ? (unsigned)(r >> 8) % 256 : 1 + (unsigned)(r >> 8) % 7,
+                     .id = (r >> 16) % 6,
+                     .number = (r >> 24) % 50,
+                     .status = (unsigned)(r >> 32) % 20,
+                     .service = services[(r >> 40) % 7],
+                     .method = methods[(r >> 44) % 7],
+                     .text = (r >> 48) % 3 == 0 ? "words" : NULL,
+                     .body = bodies[(r >> 52) % 4],
+                     .body_len = (r >> 56) % 4,
+                     .payload = bodies,
+                     .payload_len = (r >> 60) % 8};
+    pair_make(&said, &p);
+    if (r % 16 == 1) {
+        said.bytes[9 + storm_next(seed) % (said.len - 9)] ^= (uint8_t)storm_next(seed);
+    }
+    (void)send(fd, said.bytes, said.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int storm_client(uint64_t *seed)
+{
+    static const char *const names[] = {"a", "b"};
+    int fd = pair_open();
+    if (storm_next(seed) % 2 == 0) {
+        pair_provide(fd, names[storm_next(seed) % 2], "what it is", storm_next(seed) % 2 == 0);
+    }
+    return fd;
+}
+
+static void storm(uint64_t seed)
+{
+    int fds[STORM_CLIENTS];
+    for (int i = 0; i < STORM_CLIENTS; i++) {
+        fds[i] = storm_client(&seed);
+    }
+    for (int i = 0; i < STORM_MESSAGES; i++) {
+        int *fd = &fds[storm_next(&seed) % STORM_CLIENTS];
+        char bytes[4096];
+        storm_say(*fd, &seed);
+        rig_turns(1);
+        ssize_t n = recv(*fd, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno == ECONNRESET) || storm_next(&seed) % 64 == 0) {
+            close(*fd);
+            rig_turns(2);
+            *fd = storm_client(&seed);
+        }
+    }
+    for (int i = 0; i < STORM_CLIENTS; i++) {
+        close(fds[i]);
+    }
+    UNTIL(rig_ledger().elems == 0); /* and rig_end sees that nothing is left */
+    px_msg_release(rig->watched);
+    rig->watched = NULL;
+}
+
+START_TEST(whatever_clients_write_to_each_other_nothing_is_left_of_it)
+{
+    const char *one = getenv("PX_SEED");
+    rig->is_storm = true;
+    for (uint64_t i = 1; i <= (one == NULL ? STORM_SEEDS : 1); i++) {
+        uint64_t seed = one == NULL ? i * UINT64_C(0x9e3779b97f4a7c15) : strtoull(one, NULL, 0);
+        printf("seed %llu\n", (unsigned long long)seed);
+        fflush(stdout);
+        storm(seed);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -628,6 +717,7 @@ int main(void)
         its_name_is_known_while_it_is_there,
         a_service_that_does_not_read_makes_its_askers_hear_busy,
         services_come_and_go_a_thousand_times_and_leave_nothing,
+        whatever_clients_write_to_each_other_nothing_is_left_of_it,
     };
     Suite *suite = suite_create("door_pair");
     TCase *tcase = tcase_create("attached");

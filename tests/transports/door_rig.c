@@ -65,6 +65,9 @@ static void toy_plant(void *state, const struct px_msg *msg)
 /* Items as many as it may send, each with its number; a reply behind the one that was asked for. */
 static void toy_watch(void *state, const struct px_msg *msg)
 {
+    if (rig->is_storm) {
+        return;
+    }
     px_call_tag(((struct toy *)state)->env, msg, 7);
     rig->watched = px_msg_hold(msg);
 }
@@ -72,6 +75,9 @@ static void toy_watch(void *state, const struct px_msg *msg)
 static void toy_more(void *state, uint64_t tag, uint32_t n)
 {
     struct px_env *env = ((struct toy *)state)->env;
+    if (rig->is_storm) {
+        return;
+    }
     const Ktest__Number *asked = rig->watched->body;
     ck_assert_uint_eq(tag, 7);
     rig->n_more += n;
@@ -103,7 +109,7 @@ static void toy_bytes(void *state, const struct px_msg *msg)
 static void toy_ended(void *state, uint64_t tag, enum px_status reason)
 {
     (void)state;
-    ck_assert_uint_eq(tag, 7);
+    ck_assert(tag == 7 || rig->is_storm);
     rig->n_ended++;
     rig->ended = reason;
     px_msg_release(rig->watched);

@@ -30,6 +30,7 @@ struct rig {
     uint64_t now_us;
     uint32_t n_asked, n_ended; /* what toy heard */
     enum px_status ended;
+    bool is_storm;                     /* several watch at once: they get no items */
     const struct px_msg *watched;      /* the one Watch that is under way */
     uint64_t n_items;                  /* sent for it */
     uint32_t n_more, item_len;         /* items allowed; payload of each */
