@@ -122,8 +122,8 @@ class WithSystem(unittest.TestCase):
         return end
 
 
-def greeter():
-    service = plexus.Service("greeter", "greeter.Greeter", TYPES)
+def greeter(name="greeter"):
+    service = plexus.Service(name, "greeter.Greeter", TYPES)
 
     @service.method("Hello")
     def hello(request):
@@ -316,6 +316,21 @@ class Services(WithSystem):
             greeter().method("Nothing")
         with self.assertRaises(ValueError):
             plexus.Refuse(Status.OK)
+
+    def test_the_configuration_says_who_may_be_what(self):
+        self.server.kill()
+        self.server = Serve(self.door, "listen: ['127.0.0.1:0']\ndoor:\n  name: %s\n  services_max: 1\n  clients:\n"
+                            "    - {uid: %d, services: [mine, inspect], provides: [mine, other]}\n"
+                            % (self.door, os.geteuid()))
+        self.addCleanup(self.server.kill)
+        with self.assertRaises(plexus.CallError) as caught:
+            greeter().serve(self.door)
+        self.assertEqual(caught.exception.status, Status.DENIED)
+        self.run_beside(greeter("mine"))
+        self.assertEqual(self.connect().call("mine", "Hello", {"text": "you"}).text, "Hello, you!")
+        with self.assertRaises(plexus.CallError) as caught:
+            greeter("other").serve(self.door)
+        self.assertEqual(caught.exception.status, Status.LIMIT)
 
     def test_the_program_plexus_sees_and_calls_it(self):
         self.run_beside(greeter())
