@@ -83,6 +83,28 @@ static uint64_t take_all(struct px_env *env, struct px_link *link, const uint8_t
     return sum * 31 + (step == PX_FRAME_BAD);
 }
 
+/* The same where they lie, in one piece. */
+static uint64_t take_flat(struct px_env *env, const uint8_t *data, size_t len)
+{
+    struct px_buf *buf = len == 0 ? NULL : px_buf_new(env, len);
+    enum px_frame_step step = PX_FRAME_MORE;
+    struct px_frame frame;
+    uint64_t sum = 0;
+    uint32_t at = 0, n = 0;
+    if (buf == NULL) {
+        return 0;
+    }
+    memcpy(px_buf_data(buf), data, len);
+    while ((step = px_frame_take_flat(env, buf, at, len - at, &limits, &frame, &n)) ==
+           PX_FRAME_DONE) {
+        sum = frame_sum(sum, &frame);
+        px_frame_done(&frame);
+        at += n;
+    }
+    px_buf_put(buf);
+    return sum * 31 + (step == PX_FRAME_BAD);
+}
+
 static void on_deliver(void *ctx, const struct px_msg *msg, uint32_t deadline_ms)
 {
     (void)ctx;
@@ -136,6 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct px_env *env = px_link_env(link);
     uint64_t whole = take_all(env, NULL, data + 1, len - 1, len);
     require(take_all(env, NULL, data + 1, len - 1, 1 + data[0] % 64) == whole);
+    require(take_flat(env, data + 1, len - 1) == whole);
     (void)take_all(env, link, data + 1, len - 1, 1 + data[0]);
     px_sim_settle(sim);
     px_link_gone(link);
