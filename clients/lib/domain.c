@@ -13,7 +13,7 @@
 #include "link_contract.h"
 #include "sandbox.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, REASON_MAX = 512, TEXT_MAX = 64 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, REASON_MAX = 512, TEXT_MAX = 64, NNG_PATH_MAX = 108 };
 
 struct domain {
     int fd;
@@ -25,6 +25,7 @@ struct domain {
     Link__SetupOf *setup;
     ProtobufCMessage **configs; /* by mailbox, from 0 */
     struct px_lane *lane;
+    struct px_pair *pair;  /* with lane nng */
     struct px_rings rings; /* that came with the greeting, until the lane has them */
     char name[TEXT_MAX];
     bool stopping, stopped, ended;
@@ -168,6 +169,8 @@ static enum px_err lane_open(struct domain *d)
     d->fd = -1;
     if (d->rings.memory != NULL) {
         PX_TRY(px_lane_rings(d->lane, &d->rings));
+    } else if (d->pair != NULL) {
+        PX_TRY(px_lane_pair(d->lane, d->pair));
     }
     px_addr elsewhere[4096];
     uint32_t n = 0;
@@ -254,6 +257,26 @@ static enum px_err confine(struct domain *d)
     return err == PX_EOK ? err : fail(d, err, "sandbox", px_err_text(err));
 }
 
+/* Behind Landlock, which binds threads that are made later, and before the filter of system calls,
+ * which would not let it connect. */
+static enum px_err connect_nng(struct domain *d)
+{
+    char path[NNG_PATH_MAX];
+    if (d->setup->nng.len == 0) {
+        return PX_EOK;
+    }
+    if (d->setup->nng.len >= sizeof path) {
+        return fail(d, PX_EINVAL, "nng", "its path is too long");
+    }
+    memcpy(path, d->setup->nng.data, d->setup->nng.len);
+    path[d->setup->nng.len] = '\0';
+    enum px_err err = px_pair_dial(path, &d->pair);
+    return err == PX_EOK ? err
+                         : fail(d, err, "nng",
+                                err == PX_EUNSUPPORTED ? "this px-domain has no nng"
+                                                       : "nobody answers there");
+}
+
 static enum px_err say_ready(struct domain *d)
 {
     Link__ReadyWith ready = LINK__READY_WITH__INIT;
@@ -319,6 +342,7 @@ static int domain_run(int fd, const struct px_addition *additions, uint32_t n_ad
     px_hello_fill("px-domain " PLEXUS_VERSION, contracts, n, &d.hello);
     enum px_err err = greet(&d);
     err = err == PX_EOK ? confine(&d) : err;
+    err = err == PX_EOK ? connect_nng(&d) : err;
     err = err == PX_EOK ? assemble(&d) : err;
     err = err == PX_EOK ? sandbox_seal(d.profile, &d.sandbox) : err;
     err = err == PX_EOK ? say_ready(&d) : err;
@@ -329,6 +353,11 @@ static int domain_run(int fd, const struct px_addition *additions, uint32_t n_ad
         if (err != PX_EOK) {
             refuse(&d, err);
         }
+    }
+    if (d.pair != NULL) { /* libnng is not closed while its threads run */
+        px_lane_free(d.lane);
+        (void)fflush(NULL);
+        _exit(err == PX_EOK ? 0 : EXIT_FAILED);
     }
     domain_done(&d);
     return err == PX_EOK ? 0 : EXIT_FAILED;

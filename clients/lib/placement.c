@@ -17,7 +17,8 @@ struct placed {
     char sandbox[SANDBOX_MAX + 1];
     char services[PX_DOMAIN_SERVICES_MAX][PX_DOMAIN_NAME_MAX + 1];
     uint32_t n_services;
-    bool no_spare, rings;
+    bool no_spare;
+    enum px_spawn_lane lane;
 };
 
 struct placement {
@@ -66,8 +67,15 @@ static const struct placed *placed_of(const struct placement *placement, const c
 
 static bool lane_take(const char *lane, struct placed *ret)
 {
-    ret->rings = lane == NULL || strcmp(lane, "rings") == 0;
-    return ret->rings || strcmp(lane, "stream") == 0;
+    static const char *const lanes[] = {
+        [PX_SPAWN_RINGS] = "rings", [PX_SPAWN_STREAM] = "stream", [PX_SPAWN_NNG] = "nng"};
+    for (size_t i = 0; i < sizeof lanes / sizeof lanes[0]; i++) {
+        if (strcmp(lane == NULL ? "rings" : lane, lanes[i]) == 0) {
+            ret->lane = (enum px_spawn_lane)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static enum px_err domain_take(struct placement *placement, const struct px_domain *from)
@@ -283,11 +291,18 @@ static enum px_err domain_start(struct px_system *system, struct setup *s, const
                                           .setup = &s->setup,
                                           .hello = &placement->hello,
                                           .no_spare = d->no_spare,
-                                          .rings = d->rings};
+                                          .lane = d->lane};
     if (!setup_for(s, placement, d)) {
         return PX_ENOMEM;
     }
-    return is_prepared ? px_spawn_prepare(env, &spawn) : px_spawn_add(env, &spawn);
+    enum px_err err = is_prepared ? px_spawn_prepare(env, &spawn) : px_spawn_add(env, &spawn);
+    if (d->lane == PX_SPAWN_NNG && err == PX_EUNSUPPORTED) {
+        return system_fail(system, err, d->name, "this build of libplexus has no nng");
+    }
+    if (d->lane == PX_SPAWN_NNG && err == PX_EIO && !is_prepared) {
+        return system_fail(system, err, d->name, "nng cannot listen in the folder for its socket");
+    }
+    return err;
 }
 
 static enum px_err domains_start(struct px_system *system)
@@ -390,7 +405,7 @@ bool px_domain_look(struct px_system *system, uint32_t index, struct px_domain_f
 static bool placed_same(const struct placed *a, const struct placed *b)
 {
     if (strcmp(a->name, b->name) != 0 || strcmp(a->sandbox, b->sandbox) != 0 ||
-        a->no_spare != b->no_spare || a->rings != b->rings || a->n_services != b->n_services) {
+        a->no_spare != b->no_spare || a->lane != b->lane || a->n_services != b->n_services) {
         return false;
     }
     for (uint32_t i = 0; i < a->n_services; i++) {

@@ -14,6 +14,23 @@
 
 struct side sides[2];
 enum rig_carrier rig_carrier;
+int rig_expected_pid;
+static struct px_pair *pairs[2];
+
+void rig_on_stream(void)
+{
+    rig_carrier = RIG_STREAM;
+}
+
+void rig_on_rings(void)
+{
+    rig_carrier = RIG_RINGS;
+}
+
+void rig_on_nng(void)
+{
+    rig_carrier = RIG_NNG;
+}
 static uint64_t now_us;
 static int raw_fd;
 
@@ -212,6 +229,13 @@ static void rings_make(struct px_rings rings[2])
     close(again[0]);
 }
 
+static void pairs_make(void)
+{
+    ck_assert_int_eq(px_pair_listen(getuid(), &pairs[0]), PX_EOK);
+    px_pair_expect(pairs[0], rig_expected_pid != 0 ? rig_expected_pid : getpid());
+    ck_assert_int_eq(px_pair_dial(px_pair_path(pairs[0]), &pairs[1]), PX_EOK);
+}
+
 void rig_pair(void)
 {
     int pair[2];
@@ -225,10 +249,14 @@ void rig_pair(void)
     rig_settle();
     if (rig_carrier == RIG_RINGS) {
         rings_make(rings);
+    } else if (rig_carrier == RIG_NNG) {
+        pairs_make();
     }
     for (int i = 0; i < 2; i++) {
         if (rig_carrier == RIG_RINGS) {
             ck_assert_int_eq(px_lane_rings(sides[i].lane, &rings[i]), PX_EOK);
+        } else if (rig_carrier == RIG_NNG) {
+            ck_assert_int_eq(px_lane_pair(sides[i].lane, pairs[i]), PX_EOK);
         }
         lane_place(i);
     }
@@ -272,6 +300,10 @@ void rig_end(void)
             px_kernel_free(sides[i].kernel);
             px_posix_free(sides[i].os);
         }
+    }
+    for (int i = 1; i >= 0; i--) {
+        px_pair_free(pairs[i]);
+        pairs[i] = NULL;
     }
     if (raw_fd >= 0) {
         close(raw_fd);

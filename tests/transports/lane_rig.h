@@ -39,8 +39,12 @@ struct side {
 extern struct side sides[2];
 
 /* What carries the lane of rig_pair; a fixture sets it. */
-enum rig_carrier { RIG_STREAM, RIG_RINGS };
+enum rig_carrier { RIG_STREAM, RIG_RINGS, RIG_NNG };
 extern enum rig_carrier rig_carrier;
+void rig_on_stream(void);
+void rig_on_rings(void);
+void rig_on_nng(void);
+extern int rig_expected_pid; /* with RIG_NNG: who may connect; 0: we */
 
 /* Two kernels, joined by rig_carrier, and placed. */
 void rig_pair(void);

@@ -629,14 +629,14 @@ START_TEST(an_index_that_cannot_be_ends_the_lane)
 }
 END_TEST
 
-START_TEST(what_is_said_beside_the_rings_ends_the_lane)
+START_TEST(what_is_said_beside_the_rings_ends_it)
 {
     struct px_rings far;
     int fd = rig_raw_rings(&far);
     raw_say(fd, "x", 1);
     rig_settle();
     px_rings_done(&far);
-    expect_broken("the far end speaks beside the rings");
+    expect_broken("the far end speaks beside the lane");
 }
 END_TEST
 
@@ -678,16 +678,6 @@ START_TEST(a_reader_that_makes_little_room_does_not_keep_a_turn)
 }
 END_TEST
 
-static void on_stream(void)
-{
-    rig_carrier = RIG_STREAM;
-}
-
-static void on_rings(void)
-{
-    rig_carrier = RIG_RINGS;
-}
-
 /* What holds on any carrier. */
 static void carried_add(Suite *suite, const char *crosses_name, const char *out_name,
                         void (*carrier)(void))
@@ -695,8 +685,8 @@ static void carried_add(Suite *suite, const char *crosses_name, const char *out_
     TCase *crosses = tcase_create(crosses_name), *out = tcase_create(out_name);
     suite_add_tcase(suite, crosses);
     suite_add_tcase(suite, out);
-    tcase_add_checked_fixture(crosses, carrier, on_stream);
-    tcase_add_checked_fixture(out, carrier, on_stream);
+    tcase_add_checked_fixture(crosses, carrier, rig_on_stream);
+    tcase_add_checked_fixture(out, carrier, rig_on_stream);
     tcase_add_loop_test(crosses, a_message_crosses_with_its_payload, 0, 7);
     tcase_add_test(crosses, messages_arrive_in_order_whatever_their_sizes);
     tcase_add_test(crosses, a_long_payload_arrives_in_few_pieces);
@@ -718,8 +708,8 @@ int main(void)
 {
     Suite *suite = suite_create("lane");
     TCase *strangers = tcase_create("strangers"), *liars = tcase_create("liars");
-    carried_add(suite, "crosses", "out", on_stream);
-    carried_add(suite, "crosses on rings", "out on rings", on_rings);
+    carried_add(suite, "crosses", "out", rig_on_stream);
+    carried_add(suite, "crosses on rings", "out on rings", rig_on_rings);
     suite_add_tcase(suite, strangers);
     suite_add_tcase(suite, liars);
     tcase_set_timeout(strangers, 30);
@@ -739,7 +729,7 @@ int main(void)
     tcase_add_loop_test(strangers, a_lane_is_freed_at_any_time, 0, 3);
     tcase_add_test(liars, a_note_from_the_ring_wakes_who_sleeps);
     tcase_add_loop_test(liars, an_index_that_cannot_be_ends_the_lane, 0, 2);
-    tcase_add_test(liars, what_is_said_beside_the_rings_ends_the_lane);
+    tcase_add_test(liars, what_is_said_beside_the_rings_ends_it);
     tcase_add_test(liars, what_was_in_the_ring_before_the_end_is_taken);
     tcase_add_test(liars, a_reader_that_makes_little_room_does_not_keep_a_turn);
     SRunner *runner = srunner_create(suite);

@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+enum { LAST_READS_MAX = 1 + PX_RING_LEN / LANE_READ_MIN }; /* a full ring, in the smallest steps */
+
 /* ---- the carrier that is a socket ---- */
 
 static ssize_t socket_send(struct px_lane *lane)
@@ -51,8 +53,12 @@ static void socket_close(struct px_lane *lane)
     (void)lane; /* whoever ends a lane closes its descriptor */
 }
 
-const struct lane_carrier lane_socket_carrier = {
-    .send = socket_send, .sent = socket_sent, .receive = socket_receive, .close = socket_close};
+const struct lane_carrier lane_socket_carrier = {.hold_frames = PX_LANE_HOLD_FRAMES,
+                                                 .hold_turns = PX_LANE_HOLD_TURNS,
+                                                 .send = socket_send,
+                                                 .sent = socket_sent,
+                                                 .receive = socket_receive,
+                                                 .close = socket_close};
 
 /* ---- the end ---- */
 
@@ -189,22 +195,64 @@ void px_lane_calm(struct px_lane *lane)
 
 /* ---- the mailbox ---- */
 
-static void link_ready(void *state, struct posix_source *source, uint32_t events)
+/* Beside rings or libnng the socket only ends. What was brought before is taken first: no more than
+ * a ring holds. */
+static void socket_aside(struct px_lane *lane)
 {
-    struct px_lane *lane = source->kind == LANE_BELL
-                               ? px_container_of(source, struct px_lane, bell)
-                               : px_container_of(source, struct px_lane, source);
-    (void)state;
-    if ((source->kind == LANE_BELL || (events & EPOLLOUT) != 0) && lane->out.blocked) {
+    uint8_t byte;
+    ssize_t n = recv(lane->source.fd, &byte, 1, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (n > 0) {
+        lane_bad(lane, "the far end speaks beside the lane");
+        return;
+    }
+    lane->reading = true;
+    for (int i = 0; i < LAST_READS_MAX && !lane->ended; i++) {
+        lane_read(lane);
+    }
+    lane->reading = false;
+    lane_break(lane, PX_LANE_CLOSED);
+    lane_forget(lane);
+}
+
+static void bell_ready(struct px_lane *lane)
+{
+    if (lane->nng.pair != NULL) {
+        lane_nng_bell(lane);
+    } else if (lane->out.blocked) {
+        lane_go_on(lane);
+    } /* what is in the rings the loop finds by itself */
+}
+
+static void socket_ready(struct px_lane *lane, uint32_t events)
+{
+    if (lane->carrier != &lane_socket_carrier) {
+        socket_aside(lane);
+        return;
+    }
+    if ((events & EPOLLOUT) != 0 && lane->out.blocked) {
         lane_go_on(lane);
     }
-    if (source->kind == LANE_BELL || lane->ended) {
-        return; /* what is in the rings the loop finds by itself */
-    }
-    if (lane->carrier == &lane_ring_carrier) {
-        lane_ring_socket(lane);
-    } else if ((events & ~(uint32_t)EPOLLOUT) != 0) {
+    if ((events & ~(uint32_t)EPOLLOUT) != 0 && !lane->ended) {
         lane_read(lane);
+    }
+}
+
+static void link_ready(void *state, struct posix_source *source, uint32_t events)
+{
+    (void)state;
+    switch ((enum lane_source)source->kind) {
+    case LANE_SOCKET:
+        socket_ready(px_container_of(source, struct px_lane, source), events);
+        break;
+    case LANE_BELL:
+        bell_ready(px_container_of(source, struct px_lane, bell));
+        break;
+    case LANE_INBOX:
+        lane_read(px_container_of(source, struct px_lane, inbox));
+        break;
     }
 }
 

@@ -15,6 +15,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <px/link.h>
 
+#include "pair.h"
 #include "ring.h"
 
 enum {
@@ -61,6 +62,9 @@ void px_lane_flush(struct px_lane *lane);
  * The far end does the same behind the same bytes. ESTATE: something still waits for the
  * descriptor; ENOMEM, ELIMIT. Then the rings stay the caller's. */
 PX_MUST_USE enum px_err px_lane_rings(struct px_lane *lane, struct px_rings *take_rings);
+/* The same through a pair of libnng (pair.h), which must outlive the lane. EUNSUPPORTED: this build
+ * has none; ESTATE, EIO, ENOMEM, ELIMIT: the lane is of no use any more. */
+PX_MUST_USE enum px_err px_lane_pair(struct px_lane *lane, struct px_pair *pair);
 /* Sends a oneway of contract link.Link at the end of this turn. */
 void px_lane_control(struct px_lane *lane, uint16_t method, const ProtobufCMessage *body);
 /* The same with a body that is packed already. */

@@ -4,6 +4,7 @@
  *     lane_out.c   from the kernel to the carrier
  *     lane_in.c    from the carrier to the kernel
  *     lane_ring.c  the carrier that is two rings; the one that is a socket is in lane.c
+ *     lane_nng.c   the carrier that is libnng
  */
 #ifndef PX_LANE_IMPL_H
 #define PX_LANE_IMPL_H
@@ -12,18 +13,20 @@
 #include "lane.h"
 
 #include "link_contract.h"
+#include "pair.h"
 #include "posix_loop.h"
 #include "ring.h"
 
 #include <sys/types.h>
 
 enum {
-    LANE_GREETING_LEN = 8,  /* 00 'S' 'P' 00, protocol (pair1), 00 00 */
-    LANE_MESSAGE_HEAD = 13, /* 01, length (8), hops (4) */
-    LANE_HOPS_LEN = 4,      /* counted in the length of a link message */
-    LANE_IOV_MAX = 64,      /* pieces a sendmsg */
-    LANE_READ_MIN = 4096,   /* a read buffer with less room is left */
-    LANE_AGAIN_US = 1000,   /* when there is no memory for what came in */
+    LANE_GREETING_LEN = 8,    /* 00 'S' 'P' 00, protocol (pair1), 00 00 */
+    LANE_MESSAGE_HEAD = 13,   /* 01, length (8), hops (4) */
+    LANE_HOPS_LEN = 4,        /* counted in the length of a link message */
+    LANE_IOV_MAX = 64,        /* pieces a sendmsg */
+    LANE_READ_MIN = 4096,     /* a read buffer with less room is left */
+    LANE_BATCH_MAX = 1 << 20, /* bytes of a link message beyond which it takes no more frames */
+    LANE_AGAIN_US = 1000,     /* when there is no memory for what came in */
 };
 
 enum lane_counter {
@@ -40,10 +43,11 @@ enum lane_counter {
 };
 
 /* Which descriptor of a lane is ready (posix_source.kind). */
-enum lane_source { LANE_SOCKET, LANE_BELL };
+enum lane_source { LANE_SOCKET, LANE_BELL, LANE_INBOX };
 
 /* What carries the bytes of a lane. */
 struct lane_carrier {
+    uint32_t hold_frames, hold_turns; /* sends are held back at most so long */
     /* Sends from the front of lane->out.chain: how many bytes went. 0: not now, and lane_go_on is
      * called when there is room; -1: the far end is gone. */
     ssize_t (*send)(struct px_lane *lane);
@@ -90,6 +94,15 @@ struct lane_in {
     uint64_t received;
 };
 
+/* With the carrier that is libnng. */
+struct lane_nng {
+    struct px_pair *pair;
+    struct nng_msg *msg; /* the one that is being read, from `off` */
+    size_t off;
+    uint32_t credit; /* messages that may be sent */
+    uint32_t untold; /* messages that were taken and of which the far end has not been told */
+};
+
 struct px_lane {
     struct lanes *lanes;
     struct px_lane *next;
@@ -97,9 +110,12 @@ struct px_lane {
     struct px_lane_config config;
     struct posix_source source;
     const struct lane_carrier *carrier;
-    struct px_rings rings;      /* with lane_ring_carrier, like the next two */
-    struct posix_source bell;   /* rung when there is something in `rings`, or room */
-    struct posix_memory memory; /* looks there */
+    struct px_rings rings; /* with lane_ring_carrier */
+    struct lane_nng nng;   /* with the one that is libnng */
+    struct posix_source
+        bell; /* rung when there is something in `rings`, or room; or the pair is lost */
+    struct posix_source inbox;  /* readable when libnng has messages */
+    struct posix_memory memory; /* looks for what no descriptor tells of */
     struct posix_later later;
     struct px_sul end_timer, again_timer;
     bool ended, is_busy;
@@ -143,7 +159,7 @@ void lane_read(struct px_lane *lane);
 void lane_again(struct px_sul *sul);
 void lane_in_drop(struct px_lane *lane);
 
-/* lane_ring.c: something happened on the socket beside the rings. */
-void lane_ring_socket(struct px_lane *lane);
+/* lane_nng.c: its bell was rung. */
+void lane_nng_bell(struct px_lane *lane);
 
 #endif

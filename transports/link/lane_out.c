@@ -124,7 +124,6 @@ static void batch_close(struct px_lane *lane)
     px_bytes_put_u64be(&head, out->batch_len);
     px_bytes_put_u32be(&head, 1); /* hops */
     out->batch_head = NULL;
-    out->frames = out->turns = 0;
 }
 
 /* ---- frames ---- */
@@ -166,6 +165,9 @@ static void frame_put(struct px_lane *lane, const struct px_frame_header *header
     }
     lane->out.batch_len += PX_FRAME_HEADER_LEN + (uint64_t)header->body_len + header->payload_len;
     lane->out.frames++;
+    if (lane->out.batch_len > LANE_BATCH_MAX) {
+        batch_close(lane);
+    }
     if (px_lane_waiting(lane) > PX_LANE_OUT_MAX) {
         px_count(lane->lanes->env, LANE_N_BEHIND, 1);
         lane_break(lane, "the far end does not read");
@@ -274,10 +276,11 @@ void lane_write(struct px_lane *lane)
 {
     struct lane_out *out = &lane->out;
     px_count(lane->lanes->env, LANE_N_FRAMES_OUT, out->frames);
-    batch_close(lane);
+    out->frames = out->turns = 0;
     if (lane->ended || out->blocked) {
-        return;
+        return; /* what comes meanwhile goes out with it */
     }
+    batch_close(lane);
     if (!out_commit(lane)) {
         lane_break(lane, "memory ran out");
         return;
@@ -318,7 +321,7 @@ void lane_later(struct posix_later *later, bool idle)
 {
     struct px_lane *lane = px_container_of(later, struct px_lane, later);
     lane->out.turns++;
-    if (idle || lane->out.turns >= PX_LANE_HOLD_TURNS) {
+    if (idle || lane->out.turns >= lane->carrier->hold_turns) {
         lane_write(lane);
     } else {
         posix_later(lane->lanes->os, later);
@@ -331,7 +334,7 @@ static void lane_flush(void *ctx)
     if (lane->ended || lane->out.blocked) {
         return;
     }
-    if (lane->out.frames >= PX_LANE_HOLD_FRAMES) {
+    if (lane->out.frames >= lane->carrier->hold_frames) {
         posix_later_cancel(lane->lanes->os, &lane->later);
         lane_write(lane);
     } else {

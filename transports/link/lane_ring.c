@@ -3,11 +3,6 @@
  */
 #include "lane_impl.h"
 
-#include <errno.h>
-#include <sys/socket.h>
-
-enum { LAST_READS_MAX = 1 + PX_RING_LEN / LANE_READ_MIN }; /* a full ring, in the smallest steps */
-
 static void ring_broken(struct px_lane *lane)
 {
     lane_bad(lane, "the far end broke the ring");
@@ -84,28 +79,6 @@ static void memory_take(struct posix_memory *memory)
     lane_read(px_container_of(memory, struct px_lane, memory));
 }
 
-/* What was brought before the end is taken first: no more than a ring holds. */
-void lane_ring_socket(struct px_lane *lane)
-{
-    uint8_t byte;
-    ssize_t n = recv(lane->source.fd, &byte, 1, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return;
-    }
-    if (n > 0) {
-        lane_bad(lane, "the far end speaks beside the rings");
-        return;
-    }
-    lane->reading = true;
-    for (int i = 0; i < LAST_READS_MAX && !lane->ended && px_ring_look(&lane->rings.in, false);
-         i++) {
-        lane_read(lane);
-    }
-    lane->reading = false;
-    lane_break(lane, PX_LANE_CLOSED);
-    lane_forget(lane);
-}
-
 /* ---- life ---- */
 
 static void ring_close(struct px_lane *lane)
@@ -115,8 +88,12 @@ static void ring_close(struct px_lane *lane)
     px_rings_done(&lane->rings);
 }
 
-const struct lane_carrier lane_ring_carrier = {
-    .send = ring_send, .sent = ring_sent, .receive = ring_receive, .close = ring_close};
+const struct lane_carrier lane_ring_carrier = {.hold_frames = PX_LANE_HOLD_FRAMES,
+                                               .hold_turns = PX_LANE_HOLD_TURNS,
+                                               .send = ring_send,
+                                               .sent = ring_sent,
+                                               .receive = ring_receive,
+                                               .close = ring_close};
 
 enum px_err px_lane_rings(struct px_lane *lane, struct px_rings *take_rings)
 {

@@ -10,33 +10,26 @@
 #include "sandbox_impl.h"
 
 static const int serving[] = {
-    SCMP_SYS(read),         SCMP_SYS(write),
-    SCMP_SYS(writev),       SCMP_SYS(recvfrom),
-    SCMP_SYS(recvmsg),      SCMP_SYS(sendto),
-    SCMP_SYS(sendmsg),      SCMP_SYS(close),
-    SCMP_SYS(epoll_wait),   SCMP_SYS(epoll_pwait),
-    SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl),
-    SCMP_SYS(futex),        SCMP_SYS(brk),
-    SCMP_SYS(munmap),       SCMP_SYS(mremap),
-    SCMP_SYS(madvise),      SCMP_SYS(clock_gettime),
-    SCMP_SYS(gettimeofday), SCMP_SYS(getrandom),
-    SCMP_SYS(getpid),       SCMP_SYS(gettid),
-    SCMP_SYS(getppid),      SCMP_SYS(exit),
-    SCMP_SYS(exit_group),   SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(fstat),        SCMP_SYS(restart_syscall),
-    SCMP_SYS(sched_yield),  -1,
+    SCMP_SYS(read),           SCMP_SYS(write),        SCMP_SYS(writev),
+    SCMP_SYS(recvfrom),       SCMP_SYS(recvmsg),      SCMP_SYS(sendto),
+    SCMP_SYS(sendmsg),        SCMP_SYS(close),        SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),    SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl),
+    SCMP_SYS(futex),          SCMP_SYS(brk),          SCMP_SYS(munmap),
+    SCMP_SYS(mremap),         SCMP_SYS(madvise),      SCMP_SYS(clock_gettime),
+    SCMP_SYS(gettimeofday),   SCMP_SYS(getrandom),    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),         SCMP_SYS(getppid),      SCMP_SYS(exit),
+    SCMP_SYS(exit_group),     SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask), SCMP_SYS(fstat),        SCMP_SYS(restart_syscall),
+    SCMP_SYS(sched_yield),    SCMP_SYS(readv),        -1,
 };
 
 /* Sockets, and files to be sent through them. */
 static const int networking[] = {
-    SCMP_SYS(bind),        SCMP_SYS(listen),      SCMP_SYS(accept4),
-    SCMP_SYS(connect),     SCMP_SYS(setsockopt),  SCMP_SYS(getsockopt),
-    SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(shutdown),
-    SCMP_SYS(sendfile),    SCMP_SYS(fcntl),       SCMP_SYS(unlink),
-    SCMP_SYS(unlinkat),    SCMP_SYS(chmod),       SCMP_SYS(fchmod),
-    SCMP_SYS(fchmodat),    SCMP_SYS(newfstatat),  SCMP_SYS(lstat),
-    SCMP_SYS(ioctl),       SCMP_SYS(readv),       -1,
+    SCMP_SYS(bind),       SCMP_SYS(listen),     SCMP_SYS(accept4),     SCMP_SYS(connect),
+    SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+    SCMP_SYS(shutdown),   SCMP_SYS(sendfile),   SCMP_SYS(fcntl),       SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),   SCMP_SYS(chmod),      SCMP_SYS(fchmod),      SCMP_SYS(fchmodat),
+    SCMP_SYS(newfstatat), SCMP_SYS(lstat),      SCMP_SYS(ioctl),       -1,
 };
 
 static int allow_all(scmp_filter_ctx filter, const int *calls)

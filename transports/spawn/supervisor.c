@@ -312,7 +312,7 @@ static void text_take(const ProtobufCBinaryData *from, char *ret, size_t size)
     ret[n] = '\0';
 }
 
-/* Begin is the last that goes over the socket if there are rings. */
+/* Begin is the last that goes over the socket if there are rings, or nng. */
 static enum px_err process_begin(struct process *p)
 {
     Link__None none = LINK__NONE__INIT;
@@ -320,13 +320,15 @@ static enum px_err process_begin(struct process *p)
     px_lane_flush(p->lane);
     if (p->has_rings) {
         PX_TRY(px_lane_rings(p->lane, &p->offered));
+    } else if (p->domain->pair != NULL) {
+        PX_TRY(px_lane_pair(p->lane, p->domain->pair));
     }
     return px_lane_place(p->lane, p->domain->mailboxes, p->domain->n_mailboxes);
 }
 
 const char *lane_name(const struct process *p)
 {
-    return p->has_rings ? "rings" : "stream";
+    return p->has_rings ? "rings" : p->domain->pair != NULL ? "nng" : "stream";
 }
 
 /* Its process is ready: its mailboxes are there from now on. */
@@ -440,7 +442,7 @@ static void on_patience_over(struct px_sul *sul)
 /* Rings to offer; where the host refuses them, the socket does as well. */
 static bool rings_offer(struct process *p, int ret_fds[PX_RING_FDS])
 {
-    if (!p->domain->wants_rings || px_rings_make(ret_fds) != PX_EOK) {
+    if (p->domain->wants != PX_SPAWN_RINGS || px_rings_make(ret_fds) != PX_EOK) {
         return false;
     }
     if (px_rings_attach(ret_fds, true, &p->offered) != PX_EOK) {
@@ -514,6 +516,9 @@ static struct process *process_new(struct domain *d, char ret_why[PX_SPAWN_WHY_M
     p->next = s->processes;
     s->processes = p;
     px_count(s->env, N_PROCESSES, 1);
+    if (d->pair != NULL) {
+        px_pair_expect(d->pair, handles.pid);
+    }
     enum px_err err = process_watch(p, &handles);
     if (err != PX_EOK) {
         snprintf(ret_why, PX_SPAWN_WHY_MAX, "%s", px_err_text(err));

@@ -27,6 +27,13 @@ enum {
     PX_SPAWN_WHY_MAX = 640,
 };
 
+/* What carries the bytes between the two processes. */
+enum px_spawn_lane {
+    PX_SPAWN_RINGS,  /* shared memory, or the socket where the host has none */
+    PX_SPAWN_STREAM, /* the socket */
+    PX_SPAWN_NNG,    /* libnng; such a domain has no spare */
+};
+
 /* Everything is copied but `hello`, which outlives the mailbox. */
 struct px_spawn_domain {
     const char *name;    /* at most 31 bytes */
@@ -36,7 +43,7 @@ struct px_spawn_domain {
     const Link__SetupOf *setup;
     const struct px_hello *hello; /* ours */
     bool no_spare;
-    bool rings; /* lane C runs over rings where the host allows it */
+    enum px_spawn_lane lane;
 };
 
 /* Mailbox "spawn": nobody sends there. Its kernel has a mailbox "link" as well. */
@@ -61,11 +68,12 @@ struct px_spawn_figures {
     uint32_t starts;
     const char *why;     /* it ended last; "": it never has. Valid until the next turn. */
     const char *sandbox; /* in force, in words */
-    const char *lane;    /* what carries its bytes: "rings", "stream"; "" until it serves */
+    const char *lane;    /* what carries its bytes: "rings", "stream", "nng"; "" until it serves */
 };
 
-/* Starts a domain. `env`: of mailbox "spawn". ELIMIT: PX_SPAWN_DOMAINS_MAX; ENOMEM; EINVAL: the
- * setup is too large. A program that cannot be started is told in the figures. */
+/* Starts a domain. `env`: of mailbox "spawn". ELIMIT: PX_SPAWN_DOMAINS_MAX; ENOMEM; EUNSUPPORTED:
+ * this build has no nng; EIO: it does not work here; EINVAL: the setup is too large. A program that
+ * cannot be started is told in the figures. */
 PX_MUST_USE enum px_err px_spawn_add(struct px_env *env, const struct px_spawn_domain *domain);
 /* ---- other domains in the place of some, while the system runs ----
  *

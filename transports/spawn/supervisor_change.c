@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { NNG_PATH_MAX = 108 };
 
 void domain_free(struct domain *d)
 {
@@ -16,6 +19,7 @@ void domain_free(struct domain *d)
         free(d->program);
         free(d->mailboxes);
         free(d->setup);
+        px_pair_free(d->pair);
         free(d);
     }
 }
@@ -28,21 +32,37 @@ static struct domain *domain_new(struct spawn *s, const struct px_spawn_domain *
     }
     d->spawn = s;
     d->hello = config->hello;
-    d->wants_rings = config->rings;
+    d->wants = config->lane;
     d->program = strdup(config->program);
     d->mailboxes = calloc(config->n_mailboxes, sizeof *d->mailboxes);
-    d->setup_len = link__setup_of__get_packed_size(config->setup);
-    d->setup = malloc(d->setup_len + 1);
-    if (d->program == NULL || d->mailboxes == NULL || d->setup == NULL) {
+    if (d->program == NULL || d->mailboxes == NULL) {
         domain_free(d);
         return NULL;
     }
     snprintf(d->name, sizeof d->name, "%s", config->name);
     memcpy(d->mailboxes, config->mailboxes, config->n_mailboxes * sizeof *d->mailboxes);
     d->n_mailboxes = config->n_mailboxes;
-    d->has_spare = !config->no_spare;
-    link__setup_of__pack(config->setup, d->setup);
+    d->has_spare = !config->no_spare && config->lane != PX_SPAWN_NNG;
     return d;
+}
+
+/* What each process is told; with nng, where to connect as well. */
+static enum px_err setup_pack(struct domain *d, const Link__SetupOf *from)
+{
+    Link__SetupOf setup = *from;
+    char path[NNG_PATH_MAX];
+    if (d->wants == PX_SPAWN_NNG) {
+        PX_TRY(px_pair_listen(geteuid() == 0 ? SANDBOX_UID : geteuid(), &d->pair));
+        setup.nng.len = (size_t)snprintf(path, sizeof path, "%s", px_pair_path(d->pair));
+        setup.nng.data = (uint8_t *)path;
+    }
+    d->setup_len = link__setup_of__get_packed_size(&setup);
+    d->setup = malloc(d->setup_len + 1);
+    if (d->setup == NULL) {
+        return PX_ENOMEM;
+    }
+    link__setup_of__pack(&setup, d->setup);
+    return d->setup_len <= PX_HELLO_BODY_MAX ? PX_EOK : PX_EINVAL;
 }
 
 static enum px_err domain_add(struct spawn *s, const struct px_spawn_domain *domain,
@@ -52,13 +72,17 @@ static enum px_err domain_add(struct spawn *s, const struct px_spawn_domain *dom
     if (n == PX_SPAWN_DOMAINS_MAX) {
         return PX_ELIMIT;
     }
-    if (link__setup_of__get_packed_size(domain->setup) > PX_HELLO_BODY_MAX ||
-        strlen(domain->name) > NAME_LEN_MAX) {
+    if (strlen(domain->name) > NAME_LEN_MAX) {
         return PX_EINVAL;
     }
     struct domain *d = domain_new(s, domain);
     if (d == NULL) {
         return PX_ENOMEM;
+    }
+    enum px_err err = setup_pack(d, domain->setup);
+    if (err != PX_EOK) {
+        domain_free(d);
+        return err;
     }
     d->is_prepared = is_prepared;
     s->n_prepared += is_prepared ? 1 : 0;

@@ -8,12 +8,12 @@
 
 #include "lane.h"
 #include "posix_loop.h"
+#include "sandbox.h"
 #include "supervisor.h"
 #include "words.h"
 
 enum {
     NAME_LEN_MAX = 31,
-    SANDBOX_TEXT_MAX = 256,
     DOMAIN_SLOTS = 2 * PX_SPAWN_DOMAINS_MAX, /* those that serve, and those prepared */
 };
 
@@ -44,7 +44,9 @@ struct domain {
     size_t setup_len;
     const struct px_hello *hello;
     struct process *process, *spare;
-    bool has_spare, wants_rings, is_prepared, is_leaving;
+    bool has_spare, is_prepared, is_leaving;
+    enum px_spawn_lane wants;
+    struct px_pair *pair; /* with PX_SPAWN_NNG */
     uint32_t starts, quick_deaths, spare_deaths, silent_beats;
     uint64_t ready_at_us, heard, sent;
     struct px_sul timer;       /* SERVING: heartbeat; WAITING: the pause */

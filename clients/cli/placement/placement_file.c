@@ -18,7 +18,7 @@ struct placement_file {
 };
 
 static const char *const profiles[] = {"strict", "net", "none", NULL};
-static const char *const lanes[] = {"rings", "stream", NULL};
+static const char *const lanes[] = {"rings", "stream", "nng", NULL};
 static const struct conf_key service_item = {
     .name = "service", .kind = CONF_TEXT, .min = 1, .max = PX_DOMAIN_NAME_MAX};
 static const struct conf_key domain_keys[] = {
@@ -42,7 +42,7 @@ static const struct conf_key domain_keys[] = {
      .kind = CONF_WORD,
      .words = lanes,
      .standard = "rings",
-     .text = "What carries its messages: shared memory (rings), or a socket (stream)."},
+     .text = "What carries its messages: shared memory (rings), a socket (stream), or nng."},
     {0},
 };
 static const struct conf_key domain_item = {

@@ -43,7 +43,8 @@ struct px_domain {
     bool no_spare;       /**< no second process is kept ready beside it: less memory, and a few
                             milliseconds more until the next answer when it dies */
     const char *lane;    /**< what carries its messages: "rings" (shared memory; "stream" where the
-                            host has none) [it], "stream" (a socket) */
+                            host has none) [it], "stream" (a socket), "nng" (where the build has it;
+                            without    a spare) */
 };
 
 /** Which services run where. */
