@@ -26,7 +26,11 @@ static void app_reply(void *state, const struct px_msg *msg)
 {
     struct app *app = state;
     struct call *call = px_pool_own(&app->calls, msg->tag);
-    if (call != NULL && msg->kind == PX_KIND_REPLY) {
+    if (call != NULL && msg->kind == PX_KIND_ITEM) {
+        if (call->item != NULL) {
+            call->item(app, call, msg);
+        }
+    } else if (call != NULL) {
         struct call done = *call;
         px_pool_put(&app->calls, call);
         done.fn(app, &done, msg);

@@ -40,7 +40,8 @@
 
 enum {
     CALLABLES_MAX = 128,
-    OUTSIDE_MAX = 32, /* services behind the door; PX_DOOR_SERVICES_MAX */
+    STATE_WISHES_MAX = 65536, /* px_at_state that wait */
+    OUTSIDE_MAX = 32,         /* services behind the door; PX_DOOR_SERVICES_MAX */
     FILE_ROOTS_MAX = 16,
     UPGRADES_MAX = 8,
     LISTENERS_MAX = 64,
@@ -140,6 +141,7 @@ struct px_system {
 /* A call of the app mailbox; its handle is the tag. */
 struct call {
     void (*fn)(struct app *app, const struct call *call, const struct px_msg *reply);
+    void (*item)(struct app *app, const struct call *call, const struct px_msg *item); /* or NULL */
     px_reply_fn user_fn; /* px_system_call */
     void *arg;
     px_handle about; /* the request or stream it is made for */
@@ -184,8 +186,12 @@ struct app {
     struct px_pool form_wholes;   /* of struct form_whole */
     struct px_pool nobody;        /* one element: who answers requests that got none of their own */
     void *refuser;                /* that element */
-    struct px_pool relays;        /* of struct relay */
-    px_addr outside_first;        /* mailboxes of services outside */
+    struct px_pool wishes;        /* of those that wait for a state: state.c */
+    px_call_id state_watch;       /* while there are any; 0: none */
+    uint32_t state_now;           /* what it told last; 0: nothing yet */
+    struct px_sul state_again;
+    struct px_pool relays;          /* of struct relay */
+    px_addr outside_first;          /* mailboxes of services outside */
     uint32_t n_relays[OUTSIDE_MAX]; /* requests that each of them has */
 };
 
@@ -392,6 +398,8 @@ void refused_on_refused(void *state, const struct px_msg *msg);
 /* ---- events.c, topic.c ---- */
 void event_streams_stop(struct app *app);
 size_t event_stream_size(void);
+/* state.c: an element of app.wishes. */
+size_t state_wish_size(void);
 
 /* ---- form.c, form_collect.c ---- */
 size_t form_size(void);

@@ -151,6 +151,7 @@ enum px_err system_app_start(struct px_system *system)
     PX_TRY(px_pool_init(&app->event_streams, env, event_stream_size(), system->requests_max, 0));
     PX_TRY(px_pool_init(&app->forms, env, form_size(), system->requests_max, 0));
     PX_TRY(px_pool_init(&app->form_wholes, env, form_whole_size(), system->requests_max, 0));
+    PX_TRY(px_pool_init(&app->wishes, env, state_wish_size(), STATE_WISHES_MAX, 0));
     PX_TRY(px_pool_init(&app->nobody, env, sizeof(void *), 1, 0));
     app->outside_first = door_outside_first(system);
     PX_TRY(px_pool_init(&app->relays, env, relay_size(), OUTSIDE_MAX * PX_OUTSIDE_REQUESTS_MAX, 0));

@@ -529,5 +529,6 @@ enum px_err px_stream_reset(struct px_stream stream);
 #include <plexus/form.h>
 #include <plexus/placement.h>
 #include <plexus/rules.h>
+#include <plexus/state.h>
 
 #endif
