@@ -12,7 +12,7 @@
     X(OK, 0, "done; a server: stopped by SIGTERM or SIGINT, every request was finished")           \
     X(FAILED, 1, "could not be done: the message says why (port taken, no such directory, ...)")   \
     X(USAGE, 2, "the command line or the configuration makes no sense: the message says where")    \
-    X(CUT, 3, "a server stopped, but requests were still unfinished at the end of its drain time")
+    X(CUT, 3, "cut short: a server stopped with requests unfinished; a boot was refused a state")
 
 enum cli_exit {
 #define X(name, number, text) CLI_EXIT_##name = number,
@@ -33,7 +33,7 @@ struct cli_command {
     enum cli_exit (*run)(int argc, char **argv);
 };
 
-extern const struct cli_command cli_serve, cli_ps, cli_call, cli_trace, cli_top;
+extern const struct cli_command cli_serve, cli_ps, cli_call, cli_trace, cli_top, cli_boot;
 /* `plexus help configuration`: docs/configuration.md. */
 void cli_print_configuration(void);
 

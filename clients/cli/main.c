@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct cli_command *const commands[] = {&cli_serve, &cli_ps, &cli_call, &cli_trace,
-                                                     &cli_top};
+static const struct cli_command *const commands[] = {&cli_serve, &cli_ps,  &cli_call,
+                                                     &cli_trace, &cli_top, &cli_boot};
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

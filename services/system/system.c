@@ -220,6 +220,7 @@ static void on_get(void *state, const struct px_msg *msg)
         px_msg_put(m, &m->vetoed_why, bus->vetoed_why.text, bus->vetoed_why.len);
     }
     m->voters = bus->n[PARTY_VOTER];
+    m->happened = bus->n_events;
     holders_put(bus, m);
     events_put(bus, m);
     px_reply(bus->env, msg, PX_OK, m);

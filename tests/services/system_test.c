@@ -365,6 +365,7 @@ START_TEST(it_remembers_the_last_64_events)
     }
     const System__Walk *m = get();
     ck_assert_uint_eq(m->n_events, SYSTEM_EVENTS_MAX);
+    ck_assert_uint_eq(m->happened, 9 + 20 * 7);
     ck_assert_uint_eq(m->events[SYSTEM_EVENTS_MAX - 1]->state, PX_STATE_OPERATIONAL);
     ck_assert_uint_eq(m->events[SYSTEM_EVENTS_MAX - 7]->kind, SYSTEM_FELL);
     ck_assert(is(m->events[SYSTEM_EVENTS_MAX - 7]->why, "again"));

@@ -54,6 +54,11 @@ class Stream:
         self._connection.send(_pair.pack(_pair.STREAM, 1, number=ask.deadline_ms, service=ask.service.encode()[:255],
                                          method=ask.method.encode()[:255], body=ask.body, payload=ask.payload))
         self._connection.send(_pair.pack(_pair.MORE, 1, number=credit))
+        try:
+            self._connection.flush()  # the call begins now, and not with the first item that is asked for
+        except OSError as error:
+            self.close()
+            raise lost(ask.service, ask.method, error) from error
 
     def __iter__(self) -> "Stream":
         return self
