@@ -60,7 +60,7 @@ static enum px_err outside_add(struct px_system *system, struct door_part *door)
     door->setup.roles = door->roles;
     door->setup.n_roles = N_ROLES;
     for (uint32_t i = 0; i < door->setup.n_outside; i++) {
-        char name[24];
+        char name[32];
         px_addr *addr = &door->setup.outside[i];
         snprintf(name, sizeof name, "outside%u", (unsigned)i + 1);
         PX_TRY(px_kernel_add_remote(kernel, name, addr));

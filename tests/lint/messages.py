@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Error messages and the guide's troubleshooting (with that of docs/door.md) agree: what it quotes, as **`text`** with
+"""Error messages and the guide's troubleshooting (with that of docs/door.md and docs/placement.md) agree: what it quotes, as **`text`** with
 "..." for what differs, is said by the sources, and whatever the programs and libplexus print on failure stands there.
 `--self-test` proves that it catches."""
 import re
@@ -9,7 +9,7 @@ from common import expect, finish, read, tree_files
 from table import MESSAGE_CALLS, MESSAGE_FOLDERS, MESSAGE_LISTS
 
 GUIDE = "docs/guide.md"
-MORE = "docs/door.md"  # its troubleshooting counts as the last part of the guide's
+MORE = ("docs/door.md", "docs/placement.md")  # their troubleshooting counts as the last part of the guide's
 SECTION = "## Troubleshooting"
 TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"((?:[^"\\\n]|\\.)*)"|\'(?:[^\'\\]|\\.)+\'|(\w+)|(\S)', re.DOTALL)
 HOLE = re.compile(r"%[-+ #0-9.*]*(?:(?:hh|h|ll|l|z|j|t)?[a-zA-Z%]|$)")
@@ -171,8 +171,8 @@ def main():
     if "--self-test" in sys.argv:
         self_test()
     sources = {p: read(p) for p in tree_files(".c", ".h") if p.startswith(MESSAGE_FOLDERS)}
-    more = read(MORE) or ""
-    n, problems = check((read(GUIDE) or "") + more[max(more.find(SECTION), 0):], sources)
+    more = [read(path) or "" for path in MORE]
+    n, problems = check((read(GUIDE) or "") + "".join(text[max(text.find(SECTION), 0):] for text in more), sources)
     finish("messages", n, problems)
 
 
