@@ -88,6 +88,25 @@ static void expect_same_bytes(const ProtobufCMessage *m, const uint8_t *wanted, 
     ck_assert_uint_eq(got[len], 0xee);
 }
 
+/* In one go: the same bytes, or nothing; never a byte beyond the room. */
+static void expect_short(const ProtobufCMessage *m, const uint8_t *wanted, size_t len)
+{
+    static uint8_t got[BUFFER];
+    size_t room = chance() % 2 == 0 ? sizeof got - 1 : chance() % (len + 12);
+    bool flat = false;
+    (void)px_pack_len(m, &flat);
+    got[room] = 0xa5;
+    size_t n = px_pack_short(m, got, room);
+    ck_assert_uint_eq(got[room], 0xa5);
+    if (n == SIZE_MAX) {
+        ck_assert(!flat || room < len + 11);
+        return;
+    }
+    ck_assert(flat);
+    ck_assert_uint_eq(n, len);
+    ck_assert_mem_eq(got, wanted, len);
+}
+
 static void *heap_alloc(void *data, size_t len)
 {
     size_t *left = data;
@@ -128,6 +147,7 @@ START_TEST(what_it_writes_is_what_libprotobuf_c_writes_and_comes_back)
         const ProtobufCMessage *m = any_message(type);
         size_t len = protobuf_c_message_pack(m, wanted);
         expect_same_bytes(m, wanted, len);
+        expect_short(m, wanted, len);
         ProtobufCMessage *back = px_unpack(type, &allocator, len, wanted);
         ck_assert_ptr_nonnull(back);
         expect_same_bytes(back, wanted, len);

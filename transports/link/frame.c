@@ -167,6 +167,26 @@ bool px_frame_plan(const struct px_msg *msg, uint32_t deadline_ms, struct px_fra
     return true;
 }
 
+bool px_frame_put_short(const struct px_msg *msg, uint32_t deadline_ms, uint8_t *ret, size_t room,
+                        struct px_frame_header *ret_header)
+{
+    uint64_t payload_len = payload_len_of(msg);
+    size_t body_len = 0;
+    if (room < PX_FRAME_HEADER_LEN || payload_len > PX_FRAME_PAYLOAD_MAX ||
+        (payload_len > 0 && has_file_range(msg))) {
+        return false;
+    }
+    if (msg->body != NULL) {
+        body_len = px_pack_short(msg->body, ret + PX_FRAME_HEADER_LEN, room - PX_FRAME_HEADER_LEN);
+    }
+    if (body_len > PX_FRAME_BODY_MAX) {
+        return false;
+    }
+    header_fill(msg, deadline_ms, body_len, payload_len, ret_header);
+    px_frame_header_write(ret_header, ret);
+    return true;
+}
+
 size_t px_frame_head_len(const struct px_msg *msg)
 {
     bool flat;

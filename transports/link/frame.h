@@ -58,6 +58,12 @@ bool px_frame_plan(const struct px_msg *msg, uint32_t deadline_ms, struct px_fra
 void px_frame_plan_write(const struct px_frame_header *header, const struct px_msg *msg,
                          uint8_t *ret);
 
+/* Both steps in one, for the messages that nearly all are: header and body into `room` bytes.
+ * False: it may need more room, or cannot cross, or has a body of another kind; nothing is there.
+ */
+bool px_frame_put_short(const struct px_msg *msg, uint32_t deadline_ms, uint8_t *ret, size_t room,
+                        struct px_frame_header *ret_header);
+
 enum px_frame_step {
     PX_FRAME_DONE,      /* a frame was taken */
     PX_FRAME_MORE,      /* nothing was taken: the chain ends too early */

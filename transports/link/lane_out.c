@@ -151,15 +151,10 @@ static bool payload_put(struct px_lane *lane, const struct px_msg *msg)
     return true;
 }
 
-static void frame_put(struct px_lane *lane, const struct px_frame_header *header,
+/* Header and body are there; the payload follows. */
+static void frame_end(struct px_lane *lane, const struct px_frame_header *header,
                       const struct px_msg *msg)
 {
-    uint8_t *at =
-        batch_open(lane) ? out_room(lane, PX_FRAME_HEADER_LEN + (size_t)header->body_len) : NULL;
-    if (at == NULL) {
-        return;
-    }
-    px_frame_plan_write(header, msg, at);
     if (header->payload_len > 0 && !payload_put(lane, msg)) {
         return;
     }
@@ -172,6 +167,33 @@ static void frame_put(struct px_lane *lane, const struct px_frame_header *header
         px_count(lane->lanes->env, LANE_N_BEHIND, 1);
         lane_break(lane, "the far end does not read");
     }
+}
+
+static void frame_put(struct px_lane *lane, const struct px_frame_header *header,
+                      const struct px_msg *msg)
+{
+    uint8_t *at =
+        batch_open(lane) ? out_room(lane, PX_FRAME_HEADER_LEN + (size_t)header->body_len) : NULL;
+    if (at != NULL) {
+        px_frame_plan_write(header, msg, at);
+        frame_end(lane, header, msg);
+    }
+}
+
+/* The same behind what is in the buffer and in an open link message, without measuring first.
+ * False: that is not to be had. */
+static bool frame_put_short(struct px_lane *lane, const struct px_msg *msg, uint32_t deadline_ms)
+{
+    struct lane_out *out = &lane->out;
+    struct px_frame_header header;
+    if (out->batch_head == NULL ||
+        !px_frame_put_short(msg, deadline_ms, px_buf_data(out->buf) + out->off, out->cap - out->off,
+                            &header)) {
+        return false;
+    }
+    out->off += PX_FRAME_HEADER_LEN + header.body_len;
+    frame_end(lane, &header, msg);
+    return true;
 }
 
 /* A frame without body. */
@@ -224,6 +246,9 @@ static void lane_deliver(void *ctx, const struct px_msg *msg, uint32_t deadline_
         }
     }
     lane->sent++;
+    if (frame_put_short(lane, msg, deadline_ms)) {
+        return;
+    }
     if (px_frame_plan(msg, deadline_ms, &header)) {
         frame_put(lane, &header, msg);
     } else {

@@ -7,6 +7,7 @@
 enum {
     ID_MAX = 15,     /* its tag is one byte */
     TAG_LEN_MAX = 5, /* bytes; libprotobuf-c refuses a longer way to write the same */
+    FIELD_MAX = 11,  /* bytes of a tag and the longest number */
     WIRE_VARINT = 0,
     WIRE_FIXED64 = 1,
     WIRE_BYTES = 2,
@@ -126,6 +127,31 @@ void px_pack(const ProtobufCMessage *message, bool flat, uint8_t *ret)
             ret = field_put(ret, f, value, member(message, f));
         }
     }
+}
+
+size_t px_pack_short(const ProtobufCMessage *message, uint8_t *ret, size_t room)
+{
+    const ProtobufCMessageDescriptor *type = message->descriptor;
+    uint8_t *to = ret;
+    if (message->n_unknown_fields > 0) {
+        return SIZE_MAX;
+    }
+    for (unsigned i = 0; i < type->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &type->fields[i];
+        if (!field_is_flat(f)) {
+            return SIZE_MAX;
+        }
+        uint64_t value = value_of(message, f);
+        size_t left = room - (size_t)(to - ret);
+        if (value == 0) {
+            continue;
+        }
+        if (left < FIELD_MAX || (f->type == PROTOBUF_C_TYPE_BYTES && value > left - FIELD_MAX)) {
+            return SIZE_MAX;
+        }
+        to = field_put(to, f, value, member(message, f));
+    }
+    return (size_t)(to - ret);
 }
 
 /* ---- unpacking ---- */

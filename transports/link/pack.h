@@ -14,6 +14,9 @@
 size_t px_pack_len(const ProtobufCMessage *message, bool *ret_flat);
 /* Packs it: `ret` has that many bytes, `flat` is what px_pack_len said. */
 void px_pack(const ProtobufCMessage *message, bool flat, uint8_t *ret);
+/* The short way without measuring first: packs into `room` bytes and returns how many, or SIZE_MAX
+ * (then `ret` holds anything) if the message is not for it, or may need more. */
+size_t px_pack_short(const ProtobufCMessage *message, uint8_t *ret, size_t room);
 /* As protobuf_c_message_unpack, but for fields that are not known: they are left out. NULL:
  * malformed, or the allocator gave nothing. */
 ProtobufCMessage *px_unpack(const ProtobufCMessageDescriptor *type, ProtobufCAllocator *allocator,
