@@ -111,7 +111,7 @@ class Checking(Folder):
         for text, message in [
                 (route + "respond: {}\n  health: true\n",
                  "c.yaml:4:3: routes[0].health: expected one of files, redirect, respond, health, service; found respond too"),
-                (route + "methods: [GET]\n", "c.yaml:2:3: routes[0]: expected one of files, redirect, respond, health; "
+                (route + "methods: [GET]\n", "c.yaml:2:3: routes[0]: expected one of files, redirect, respond, health, service; "
                                              "found none"),
                 (route + "files: %s\n" % top, "c.yaml:3:3: routes[0].files: expected a path that ends in '*name', "
                                               "found '/a'"),
