@@ -299,13 +299,15 @@ static void reply_done(struct bus *bus, const struct px_msg *msg)
     px_reply(bus->env, msg, PX_OK, px_msg_new(bus->env, &system__none__descriptor));
 }
 
-static bool note_take(const ProtobufCBinaryData *why, struct note *ret_note)
+bool system_note_take(const ProtobufCBinaryData *why, struct note *ret_note)
 {
     if (why->len > SYSTEM_WHY_MAX) {
         return false;
     }
     ret_note->len = (uint8_t)why->len;
-    memcpy(ret_note->text, why->data, why->len);
+    if (why->len > 0) {
+        memcpy(ret_note->text, why->data, why->len);
+    }
     return true;
 }
 
@@ -327,7 +329,7 @@ static void on_fall(void *state, const struct px_msg *msg)
     const System__FallTo *m = msg->body;
     struct note why;
     if (m->state < PX_STATE_CONTEXT_CREATED || m->state >= PX_STATE_OPERATIONAL ||
-        !note_take(&m->why, &why)) {
+        !system_note_take(&m->why, &why)) {
         px_reply_status(bus->env, msg, PX_BAD_REQUEST);
         return;
     }
@@ -342,7 +344,7 @@ static void on_invalidate_policy(void *state, const struct px_msg *msg)
     struct bus *bus = state;
     const System__Because *m = msg->body;
     struct note why;
-    if (!note_take(&m->why, &why)) {
+    if (!system_note_take(&m->why, &why)) {
         px_reply_status(bus->env, msg, PX_BAD_REQUEST);
         return;
     }

@@ -238,8 +238,8 @@ static bool answer_is_sound(const System__VoteIs *m)
 static void answer_take(struct party *v, const System__VoteIs *m)
 {
     struct bus *bus = v->bus;
-    struct note why = {.len = (uint8_t)m->why.len};
-    memcpy(why.text, m->why.data, why.len);
+    struct note why;
+    (void)system_note_take(&m->why, &why); /* it is sound */
     bool held = v->open && v->how == SYSTEM_HOLDS;
     voter_close(v);
     if (m->vote == PX_VOTE_VETO) {

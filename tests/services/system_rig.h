@@ -141,7 +141,7 @@ static inline void expect_reached(uint64_t tag, enum px_status status, uint32_t 
     const System__Reached *m = sim_expect_reply(world, "asker", tag, status)->body;
     ck_assert_uint_eq(m->state, state);
     ck_assert_uint_eq(m->why.len, strlen(why));
-    ck_assert_mem_eq(m->why.data, why, m->why.len);
+    ck_assert(m->why.len == 0 || memcmp(m->why.data, why, m->why.len) == 0);
 }
 
 static inline void go(uint32_t state, enum px_status expected)
