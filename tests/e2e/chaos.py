@@ -47,6 +47,12 @@ def is_gone(pid):
         return True
 
 
+def is_confined(pid):
+    """Has it got as far as its filter of system calls?"""
+    with open("/proc/%d/status" % pid, encoding="ascii") as f:
+        return "Seccomp:\t2" in f.read()
+
+
 def descriptors(pid):
     return len(os.listdir("/proc/%d/fd" % pid))
 
@@ -115,7 +121,8 @@ class Chaos(unittest.TestCase):
         self.assertEqual(self.server.stop(), 0)
 
     def test_a_stopped_spare_is_no_obstacle(self):
-        until(lambda: len(children(self.pid)) == 4, "the spares")
+        until(lambda: len(children(self.pid)) == 4 and all(map(is_confined, children(self.pid))), "the spares")
+        time.sleep(0.5)  # and they say that they are ready
         for pid in children(self.pid)[2:]:
             os.kill(pid, signal.SIGSTOP)
         for pid in children(self.pid)[:2]:
