@@ -108,14 +108,10 @@ static bool print_json(const Inspect__Description *types, const struct door_answ
     if (shown->events == walk->happened && strcmp(now, shown->last) == 0) {
         return true;
     }
-    for (size_t i = 0; i < types->n_methods; i++) {
-        const ProtobufCBinaryData *name = &types->methods[i]->name;
-        if (name->len == 3 && memcmp(name->data, "Get", 3) == 0 &&
-            !wire_print_json(types, types->methods[i]->output, answer->body, answer->body_len,
-                             stdout)) {
-            fprintf(stderr, "plexus boot: the answer does not fit its type\n");
-            return false;
-        }
+    if (!wire_print_json(types, look_output_of(types, "Get"), answer->body, answer->body_len,
+                         stdout)) {
+        fprintf(stderr, "plexus boot: the answer does not fit its type\n");
+        return false;
     }
     printf("\n");
     fflush(stdout);

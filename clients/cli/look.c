@@ -45,17 +45,22 @@ bool look_read(const struct cli_command *command, int argc, char **argv, struct 
     return args.exit == CLI_EXIT_OK;
 }
 
+uint32_t look_output_of(const Inspect__Description *types, const char *method)
+{
+    for (size_t i = 0; i < types->n_methods; i++) {
+        const ProtobufCBinaryData *name = &types->methods[i]->name;
+        if (name->len == strlen(method) && memcmp(name->data, method, name->len) == 0) {
+            return types->methods[i]->output;
+        }
+    }
+    return 0;
+}
+
 bool look_print_json(struct door_client *client, const Inspect__Description *types,
                      const char *method, FILE *out)
 {
     struct door_answer answer;
-    uint32_t output = 0;
-    for (size_t i = 0; i < types->n_methods; i++) {
-        const ProtobufCBinaryData *name = &types->methods[i]->name;
-        if (name->len == strlen(method) && memcmp(name->data, method, name->len) == 0) {
-            output = types->methods[i]->output;
-        }
-    }
+    uint32_t output = look_output_of(types, method);
     if (!door_client_call(client, "inspect", method, NULL, 0, 0, &answer)) {
         return false;
     }

@@ -39,6 +39,8 @@ struct look {
 bool look_read(const struct cli_command *command, int argc, char **argv, struct look *ret_look,
                enum cli_exit *ret_exit);
 
+/* Number of the type that `method` answers with; 0: there is no such method. */
+uint32_t look_output_of(const Inspect__Description *types, const char *method);
 /* Calls inspect.`method` and writes its answer as JSON. False: said why. */
 bool look_print_json(struct door_client *client, const Inspect__Description *types,
                      const char *method, FILE *out);

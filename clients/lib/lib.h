@@ -40,8 +40,8 @@
 
 enum {
     CALLABLES_MAX = 128,
-    STATE_WISHES_MAX = 65536, /* px_at_state that wait */
-    OUTSIDE_MAX = 32,         /* services behind the door; PX_DOOR_SERVICES_MAX */
+    STATE_WISHES_MAX = 1024, /* px_at_state that wait */
+    OUTSIDE_MAX = 32,        /* services behind the door; PX_DOOR_SERVICES_MAX */
     FILE_ROOTS_MAX = 16,
     UPGRADES_MAX = 8,
     LISTENERS_MAX = 64,

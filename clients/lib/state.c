@@ -111,7 +111,8 @@ static void on_wish(void *arg, const void *data, size_t len)
     struct px_system *system = arg;
     struct app *app = system->app;
     struct wish asked;
-    memcpy(&asked, data, len < sizeof asked ? len : sizeof asked);
+    memcpy(&asked, data, sizeof asked);
+    (void)len;
     struct wish *wish = px_mailbox(app->env, "system") == 0 ? NULL : px_pool_get(&app->wishes);
     if (wish == NULL) {
         asked.fn(system, 0, asked.arg);

@@ -305,8 +305,11 @@ bool system_note_take(const ProtobufCBinaryData *why, struct note *ret_note)
         return false;
     }
     ret_note->len = (uint8_t)why->len;
-    if (why->len > 0) {
-        memcpy(ret_note->text, why->data, why->len);
+    for (size_t i = 0; i < why->len; i++) {
+        if (why->data[i] < ' ' || why->data[i] == 0x7f) {
+            return false; /* it is shown on terminals */
+        }
+        ret_note->text[i] = why->data[i];
     }
     return true;
 }

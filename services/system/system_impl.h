@@ -85,7 +85,7 @@ void system_party_free(struct party *take_party);
 void system_announce(struct bus *bus);
 /* The walk has ended: those that wait for more hear why. */
 void system_fail_waiters(struct bus *bus);
-/* Copies a reason. False: it is too long. */
+/* Copies a reason. False: it is too long, or has control characters. */
 bool system_note_take(const ProtobufCBinaryData *why, struct note *ret_note);
 void system_note(struct bus *bus, uint8_t kind, px_addr who, struct note why);
 

@@ -150,6 +150,9 @@ void system_voter_more(struct party *voter)
 
 bool system_voter_expect(struct bus *bus, px_addr addr)
 {
+    if (voter_of(bus, addr) != NULL) {
+        return true; /* named twice */
+    }
     struct party *v = system_party_new(bus, PARTY_VOTER, NULL);
     if (v == NULL) {
         return false;
@@ -222,24 +225,18 @@ void system_voter_end(struct party *take_voter, enum px_status reason)
 
 /* ---- answers ---- */
 
-static bool is_text(const ProtobufCBinaryData *why, bool wanted)
-{
-    return why->len <= SYSTEM_WHY_MAX && (why->len > 0) == wanted;
-}
-
-static bool answer_is_sound(const System__VoteIs *m)
+/* With its reason, if there is to be one. */
+static bool answer_is_sound(const System__VoteIs *m, struct note *ret_why)
 {
     bool hold = m->vote == PX_VOTE_HOLD;
     return m->vote >= PX_VOTE_ALLOW && m->vote <= PX_VOTE_VETO &&
-           is_text(&m->why, m->vote != PX_VOTE_ALLOW) &&
+           system_note_take(&m->why, ret_why) && (m->why.len > 0) == (m->vote != PX_VOTE_ALLOW) &&
            (hold ? m->deadline_ms >= 1 && m->deadline_ms <= SYSTEM_MS_MAX : m->deadline_ms == 0);
 }
 
-static void answer_take(struct party *v, const System__VoteIs *m)
+static void answer_take(struct party *v, const System__VoteIs *m, struct note why)
 {
     struct bus *bus = v->bus;
-    struct note why;
-    (void)system_note_take(&m->why, &why); /* it is sound */
     bool held = v->open && v->how == SYSTEM_HOLDS;
     voter_close(v);
     if (m->vote == PX_VOTE_VETO) {
@@ -264,7 +261,8 @@ void system_on_answer(void *state, const struct px_msg *msg)
         px_reply_status(bus->env, msg, PX_NOT_FOUND);
         return;
     }
-    if (!answer_is_sound(m)) {
+    struct note why;
+    if (!answer_is_sound(m, &why)) {
         px_reply_status(bus->env, msg, PX_BAD_REQUEST);
         return;
     }
@@ -274,7 +272,7 @@ void system_on_answer(void *state, const struct px_msg *msg)
         return;
     }
     px_reply(bus->env, msg, PX_OK, px_msg_new(bus->env, &system__none__descriptor));
-    answer_take(v, m);
+    answer_take(v, m, why);
     system_walk(bus);
 }
 

@@ -65,12 +65,14 @@ static const struct px_service voter_service = {.name = "voter",
 /* ---- the system ---- */
 
 static struct px_system *sys;
-static uint32_t heard[8], n_heard;
+enum { WISHES_MAX = 1024 }; /* plexus/state.h */
+static uint32_t heard[8], n_heard, n_states[PX_STATE_POLICY_INVALID];
 
 static void setup(void)
 {
     lets_go = false;
     n_heard = 0;
+    memset(n_states, 0, sizeof n_states);
     ck_assert_int_eq(px_system_new(NULL, &sys), PX_EOK);
 }
 
@@ -95,6 +97,13 @@ static void on_state(struct px_system *system, uint32_t state, void *arg)
     if (arg != NULL) {
         px_break(system);
     }
+}
+
+static void count_state(struct px_system *system, uint32_t state, void *arg)
+{
+    (void)system;
+    (void)arg;
+    n_states[state]++;
 }
 
 static void let_go(void)
@@ -207,6 +216,32 @@ START_TEST(the_service_may_die_meanwhile)
 }
 END_TEST
 
+static void wait_for_operational(uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        ck_assert_int_eq(px_at_state(sys, PX_STATE_OPERATIONAL, count_state, NULL), PX_EOK);
+        if (i % 64 == 0) {
+            ck_assert(px_dispatch(sys)); /* what is posted has a limit of its own */
+        }
+    }
+    ck_assert(px_dispatch(sys));
+}
+
+START_TEST(as_many_as_there_is_room_for_may_wait_and_the_next_hears_0)
+{
+    with_a_voter();
+    wait_for_operational(WISHES_MAX);
+    ck_assert_uint_eq(n_states[0], 0);
+    wait_for_operational(1);
+    ck_assert_uint_eq(n_states[0], 1);
+    let_go();
+    for (int i = 0; i < 100 && n_states[PX_STATE_OPERATIONAL] < WISHES_MAX; i++) {
+        ck_assert(px_dispatch(sys));
+    }
+    ck_assert_uint_eq(n_states[PX_STATE_OPERATIONAL], WISHES_MAX);
+}
+END_TEST
+
 START_TEST(what_is_no_state_is_refused_and_a_system_may_end_before_its_time)
 {
     with_a_voter();
@@ -229,6 +264,7 @@ int main(void)
     tcase_add_test(tcase, what_fell_is_waited_for_again);
     tcase_add_test(tcase, another_thread_may_wait);
     tcase_add_test(tcase, the_service_may_die_meanwhile);
+    tcase_add_test(tcase, as_many_as_there_is_room_for_may_wait_and_the_next_hears_0);
     tcase_add_test(tcase, what_is_no_state_is_refused_and_a_system_may_end_before_its_time);
     Suite *suite = suite_create("state");
     suite_add_tcase(suite, tcase);

@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <px/test.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,10 +22,17 @@ static struct px_sim *sim;
 static struct px_sim_system *world;
 static const char *const mailboxes[] = {"asker", "dhcp", "ntp", "link"};
 
-static inline void begin(const System__Config *config)
+/* With `n` further mailboxes "v0", "v1", ... */
+static inline void begin_with(const System__Config *config, uint32_t n)
 {
-    sim = px_sim_new(&(struct px_sim_config){.seed = 1, .fail = rig_fail});
+    char name[8];
+    sim = px_sim_new(
+        &(struct px_sim_config){.seed = 1, .kernel = {.mailboxes_max = n + 16}, .fail = rig_fail});
     world = px_sim_system_new(sim, "test", 1);
+    for (uint32_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "v%u", i);
+        px_sim_add_recorder(world, 0, name);
+    }
     for (size_t i = 0; i < sizeof mailboxes / sizeof mailboxes[0]; i++) {
         px_sim_add_recorder(world, 0, mailboxes[i]);
     }
@@ -33,7 +41,16 @@ static inline void begin(const System__Config *config)
         px_sim_allow(world, mailboxes[i], &px_contract_system, "system");
         px_sim_allow(world, mailboxes[i], &px_contract_control, "system");
     }
+    for (uint32_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "v%u", i);
+        px_sim_allow(world, name, &px_contract_system, "system");
+    }
     px_sim_start(world);
+}
+
+static inline void begin(const System__Config *config)
+{
+    begin_with(config, 0);
 }
 
 /* A kernel has run before a test can act: so it waits for its voters. */
@@ -177,6 +194,25 @@ static inline void invalidate(const char *why)
 static inline bool is(ProtobufCBinaryData bytes, const char *text)
 {
     return bytes.len == strlen(text) && memcmp(bytes.data, text, bytes.len) == 0;
+}
+
+/* Two voters are asked about the first step; its round. */
+static inline uint64_t two_are_asked(void)
+{
+    vote("dhcp");
+    vote("ntp");
+    start();
+    uint64_t round = expect_question("dhcp", PX_STATE_CONTEXT_CREATED, PX_STATE_INITIALIZED);
+    ck_assert_uint_eq(expect_question("ntp", PX_STATE_CONTEXT_CREATED, PX_STATE_INITIALIZED),
+                      round);
+    return round;
+}
+
+/* Both are asked about the second one. */
+static inline void expect_second_step(void)
+{
+    expect_question("dhcp", PX_STATE_INITIALIZED, PX_STATE_IFACE_COLDPLUG);
+    expect_question("ntp", PX_STATE_INITIALIZED, PX_STATE_IFACE_COLDPLUG);
 }
 
 /* A voter that has said yes to each step up to `state`. */

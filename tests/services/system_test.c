@@ -138,6 +138,8 @@ START_TEST(a_hold_without_a_deadline_is_refused)
     memset(why, 'x', sizeof why);
     why[SYSTEM_WHY_MAX + 1] = '\0';
     say("dhcp", round, PX_VOTE_HOLD, 1000, why, PX_BAD_REQUEST);
+    say("dhcp", round, PX_VOTE_HOLD, 1000, "two\nlines", PX_BAD_REQUEST);
+    say("dhcp", round, PX_VOTE_HOLD, 1000, "\x7f", PX_BAD_REQUEST);
     why[SYSTEM_WHY_MAX] = '\0';
     say("dhcp", round, PX_VOTE_HOLD, SYSTEM_MS_MAX, why, PX_OK);
 }
@@ -179,18 +181,13 @@ END_TEST
 
 START_TEST(a_second_thought_about_the_same_step_counts)
 {
-    vote("dhcp");
-    vote("ntp");
-    start();
-    uint64_t round = expect_question("dhcp", PX_STATE_CONTEXT_CREATED, PX_STATE_INITIALIZED);
-    expect_question("ntp", PX_STATE_CONTEXT_CREATED, PX_STATE_INITIALIZED);
+    uint64_t round = two_are_asked();
     say("dhcp", round, PX_VOTE_ALLOW, 0, "", PX_OK);
     say("dhcp", round, PX_VOTE_HOLD, 1000, "wait", PX_OK);
     say("ntp", round, PX_VOTE_ALLOW, 0, "", PX_OK);
     expect_state(PX_STATE_CONTEXT_CREATED);
     say("dhcp", round, PX_VOTE_ALLOW, 0, "", PX_OK);
-    expect_question("dhcp", PX_STATE_INITIALIZED, PX_STATE_IFACE_COLDPLUG);
-    expect_question("ntp", PX_STATE_INITIALIZED, PX_STATE_IFACE_COLDPLUG);
+    expect_second_step();
 }
 END_TEST
 
@@ -246,8 +243,7 @@ START_TEST(who_comes_in_the_middle_is_asked_about_the_same_step)
     say("dhcp", round, PX_VOTE_ALLOW, 0, "", PX_OK);
     expect_state(PX_STATE_CONTEXT_CREATED);
     say("ntp", round, PX_VOTE_ALLOW, 0, "", PX_OK);
-    expect_question("dhcp", PX_STATE_INITIALIZED, PX_STATE_IFACE_COLDPLUG);
-    expect_question("ntp", PX_STATE_INITIALIZED, PX_STATE_IFACE_COLDPLUG);
+    expect_second_step();
 }
 END_TEST
 
@@ -268,20 +264,22 @@ END_TEST
 
 START_TEST(there_is_room_for_64_voters)
 {
-    /* The rig has four mailboxes: the others are told apart by names that the configuration gives.
-     */
-    static ProtobufCBinaryData names[SYSTEM_VOTERS_MAX + 1];
-    static System__Config config = {.base = PROTOBUF_C_MESSAGE_INIT(&system__config__descriptor),
-                                    .expected = names};
-    for (size_t i = 0; i <= SYSTEM_VOTERS_MAX; i++) {
-        names[i] = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t) "ntp", .len = 3};
+    static const System__Config config = {.base =
+                                              PROTOBUF_C_MESSAGE_INIT(&system__config__descriptor),
+                                          .target = PX_STATE_CONTEXT_CREATED};
+    char name[8];
+    begin_with(&config, SYSTEM_VOTERS_MAX);
+    for (uint32_t i = 0; i < SYSTEM_VOTERS_MAX; i++) {
+        snprintf(name, sizeof name, "v%u", i);
+        vote(name);
     }
-    config.n_expected = SYSTEM_VOTERS_MAX;
-    begin(&config);
     ck_assert_uint_eq(get()->voters, SYSTEM_VOTERS_MAX);
-    ck_assert_uint_eq(get()->n_holders, SYSTEM_VOTERS_MAX);
     vote("dhcp");
     sim_expect_reply(world, "dhcp", VOTE, PX_LIMIT);
+    px_sim_kill(world, "v0"); /* it is waited for, and keeps its place */
+    vote("dhcp");
+    sim_expect_reply(world, "dhcp", VOTE, PX_LIMIT);
+    ck_assert_uint_eq(get()->voters, SYSTEM_VOTERS_MAX);
 }
 END_TEST
 
@@ -310,11 +308,7 @@ END_TEST
 
 START_TEST(who_waited_too_long_hears_who_was_in_the_way)
 {
-    vote("dhcp");
-    vote("ntp");
-    start();
-    uint64_t round = expect_question("dhcp", PX_STATE_CONTEXT_CREATED, PX_STATE_INITIALIZED);
-    expect_question("ntp", PX_STATE_CONTEXT_CREATED, PX_STATE_INITIALIZED);
+    uint64_t round = two_are_asked();
     say("dhcp", round, PX_VOTE_HOLD, 100000, "no answer on eth0", PX_OK);
     await(PX_STATE_DHCP, 1000, 1);
     sim_advance_us(sim, PX_MS(1000) - 1);

@@ -110,11 +110,12 @@ END_TEST
 
 START_TEST(who_is_expected_holds_until_he_is_there)
 {
-    static ProtobufCBinaryData names[2] = {{.data = (uint8_t *)(uintptr_t) "dhcp", .len = 4},
+    static ProtobufCBinaryData names[3] = {{.data = (uint8_t *)(uintptr_t) "dhcp", .len = 4},
+                                           {.data = (uint8_t *)(uintptr_t) "dhcp", .len = 4},
                                            {.data = (uint8_t *)(uintptr_t) "stranger", .len = 8}};
     static const System__Config config = {.base =
                                               PROTOBUF_C_MESSAGE_INIT(&system__config__descriptor),
-                                          .n_expected = 2,
+                                          .n_expected = 3,
                                           .expected = names};
     begin(&config);
     const System__Walk *m = get();
@@ -153,6 +154,7 @@ START_TEST(it_falls_at_once_and_walks_up_again)
     expect_question("dhcp", PX_STATE_INITIALIZED, PX_STATE_IFACE_COLDPLUG);
     say("dhcp", round, PX_VOTE_ALLOW, 0, "", PX_STALE);
     fall(0, "", PX_BAD_REQUEST);
+    fall(PX_STATE_CONTEXT_CREATED, "\x1b[2J", PX_BAD_REQUEST); /* of a terminal */
     fall(PX_STATE_OPERATIONAL, "", PX_BAD_REQUEST);
     expect_state(PX_STATE_INITIALIZED);
 }

@@ -17,7 +17,7 @@
 
 enum {
     DOMAINS_MAX = 8,
-    MAILBOXES_MAX = 64,
+    MAILBOXES_MAX = 128,
     ALLOWS_MAX = 256,
     NAME_LEN_MAX = 63,
     VANISH_US = 20000000,

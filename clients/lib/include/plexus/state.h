@@ -17,7 +17,8 @@ extern "C" {
 #endif
 
 /** What runs when a state is reached. `state`: the state now, the one that was asked for or a later
- * one; 0: it cannot be waited for, because memory ran out or the build has no service `system`. */
+ * one; 0: it cannot be waited for, because 1024 wait, memory ran out or the build has no service
+ * `system`. */
 typedef void (*px_state_fn)(struct px_system *system, uint32_t state, void *arg);
 
 /** Calls `fn` once, in the system's thread, as soon as the system is in `state` (1..10) or beyond:
